@@ -1,0 +1,148 @@
+# shellcheck shell=bash
+# From the working tree to what Argo CD syncs: two commits in a repository that only the cluster sees (the tree as it is, and
+# on top what differs here: the repository's URL and the images just built), Argo CD itself, and argocd/root.yaml.
+
+TREE=$CACHE/tree
+CNPG_RELEASE_URL=https://raw.githubusercontent.com/cloudnative-pg/cloudnative-pg
+ARGOCD_RELEASE_URL=https://raw.githubusercontent.com/argoproj/argo-cd
+
+image_reference() { echo "$REGISTRY/$1@$(image_digest "$1")"; } # NAME
+
+# Everything that git would commit now, untracked files included.
+export_tree() {
+  rm -rf "$TREE"
+  mkdir -p "$TREE"
+  cd "$REPO"
+  git ls-files --cached --others --exclude-standard -z -- argocd manifests |
+    while IFS= read -r -d '' path; do [ ! -e "$path" ] || printf '%s\0' "$path"; done |
+    tar --create --null --files-from - | tar --extract --directory "$TREE"
+}
+
+set_repository_url() {
+  grep --recursive --files-with-matches 'https://github.com/sillychat/chatapp.git' "$TREE" |
+    xargs --no-run-if-empty sed --in-place "s#https://github.com/sillychat/chatapp.git#$GIT_URL#"
+}
+
+set_app_images() {
+  (cd "$TREE/manifests/platform/operator" && "$BIN/kustomize" edit set image "chatapp-operator=$(image_reference chatapp-operator)")
+  sed --in-place --regexp-extended \
+    --expression "s#^( *image: ).*chat-server.*#\1$(image_reference chat-server)#" \
+    --expression "s#^( *image: ).*frontend.*#\1$(image_reference frontend)#" "$TREE/manifests/chatapp/envs/dev/version.yaml"
+}
+
+# The node has no internet: upstream manifests come from the Go modules that its programs were built from, images from its registry.
+set_platform_sources() {
+  local cnpg argocd
+  cnpg=$(tool_module_folder cloudnative-pg github.com/cloudnative-pg/cloudnative-pg)
+  argocd=$(tool_module_folder argo-cd github.com/argoproj/argo-cd/v3)
+  local_release "$TREE/manifests/platform/cnpg" "$CNPG_RELEASE_URL" "$cnpg/releases"
+  local_release "$TREE/argocd/config" "$ARGOCD_RELEASE_URL" "$argocd/manifests"
+  (
+    cd "$TREE/manifests/platform/cnpg"
+    "$BIN/kustomize" edit set image "ghcr.io/cloudnative-pg/cloudnative-pg=$(image_reference cloudnative-pg)"
+    # CloudNativePG reads PostgreSQL's version from the tag.
+    sed --in-place "s#^\( *POSTGRES_IMAGE_NAME: \).*#\1$REGISTRY/postgres:15@$(image_digest postgres)#" config.yaml
+    grep -q "POSTGRES_IMAGE_NAME: $REGISTRY" config.yaml
+  )
+  (
+    cd "$TREE/argocd/config"
+    "$BIN/kustomize" edit set image "quay.io/argoproj/argocd=$(image_reference argocd)" \
+      "public.ecr.aws/docker/library/redis=$(image_reference redis)"
+  )
+}
+
+local_release() { # KUSTOMIZATION-FOLDER URL-PREFIX MODULE-FOLDER: the remote file named in it becomes a local one
+  local file
+  file=$(grep --only-matching "$2[^ ]*" "$1/kustomization.yaml" | head -n 1)
+  [ -n "$file" ]
+  cp --no-preserve=mode "$3/$(basename "$file")" "$1/"
+  sed --in-place "s#$2[^ ]*#$(basename "$file")#" "$1/kustomization.yaml"
+}
+
+# What differs on this cluster from what is in Git.
+localise_tree() {
+  set_repository_url
+  set_app_images
+  [ -z "$OWN_CLUSTER" ] || set_platform_sources
+}
+
+git_() { git --git-dir="$GIT_REPOSITORY" --work-tree="$TREE" -c user.name=chatapp -c user.email=chatapp@localhost "$@"; }
+
+tree_hash() { git_ add --all --force . && git_ write-tree; }
+
+push_tree() {
+  [ -d "$GIT_REPOSITORY" ] || git init --quiet --bare --initial-branch=main "$GIT_REPOSITORY"
+  local plain changed head='' commit
+  export_tree
+  plain=$(tree_hash)
+  localise_tree
+  changed=$(tree_hash)
+  if head=$(git_ rev-parse --verify --quiet refs/heads/main) && [ "$(git_ rev-parse "$head^{tree}")" = "$changed" ]; then
+    echo "nothing has changed since $head"
+  else
+    commit=$(git_ commit-tree "$plain" ${head:+-p "$head"} -m "Working tree on $(git -C "$REPO" rev-parse --short HEAD 2>/dev/null || echo 'no commit')")
+    commit=$(git_ commit-tree "$changed" -p "$commit" -m "envs/dev: the images built on this machine")
+    git_ update-ref refs/heads/main "$commit"
+  fi
+  [ "$GIT_PUSH_URL" = "$GIT_REPOSITORY" ] || git_ push --force "$GIT_PUSH_URL" main:main
+}
+
+argocd_is_installed() { "$BIN/kubectl" get customresourcedefinition applications.argoproj.io >/dev/null 2>&1; }
+
+install_argocd() {
+  "$BIN/kubectl" create namespace argocd --dry-run=client --output yaml | "$BIN/kubectl" apply --server-side --filename -
+  # Argo CD refuses to work without a server key, even when its API server is not installed.
+  "$BIN/kubectl" --namespace argocd get secret argocd-secret >/dev/null 2>&1 ||
+    "$BIN/kubectl" --namespace argocd create secret generic argocd-secret --from-literal=server.secretkey="$(openssl rand -base64 32)"
+  "$BIN/kustomize" build "$TREE/argocd/config" | "$BIN/kubectl" apply --server-side --force-conflicts --namespace argocd --filename -
+  local workload
+  for workload in $("$BIN/kubectl" --namespace argocd get deployment,statefulset --output name); do
+    "$BIN/kubectl" --namespace argocd rollout status "$workload" --timeout=180s
+  done
+}
+
+apply_root() {
+  "$BIN/kubectl" apply --server-side --force-conflicts --filename "$TREE/argocd/root.yaml"
+  "$BIN/kubectl" --namespace argocd annotate --overwrite applications.argoproj.io --all argocd.argoproj.io/refresh=normal
+}
+
+# Lines "NAME SYNC HEALTH REVISION MESSAGE" of the applications that are not yet as committed.
+unfinished_applications() {
+  "$BIN/kubectl" --namespace argocd get applications.argoproj.io --output json |
+    jq --raw-output --arg revision "$(git_ rev-parse refs/heads/main)" '.items[]
+      | {name: .metadata.name, sync: (.status.sync.status // "-"), health: (.status.health.status // "-"), revision: (.status.sync.revision // "-"),
+         message: (.status.health.message // .status.operationState.message // "" | .[:300])}
+      | select(.sync != "Synced" or .health != "Healthy" or .revision != $revision)
+      | "\(.name) \(.sync) \(.health) \(.revision[:8]) \(.message)"'
+}
+
+applications_are_done() {
+  local unfinished
+  unfinished=$(unfinished_applications)
+  [ "$(printf '%s' "$unfinished")" = "${LAST_UNFINISHED:-}" ] || printf '%s\n%s\n' "--- after $SECONDS s" "$unfinished"
+  LAST_UNFINISHED=$unfinished
+  # The root makes the others: as long as there is only one there is more to come.
+  [ -z "$unfinished" ] && [ "$("$BIN/kubectl" --namespace argocd get applications.argoproj.io --output name | wc -l)" -gt 1 ]
+}
+
+wait_for_applications() {
+  local deadline=$((SECONDS + 600))
+  until applications_are_done; do
+    if [ "$SECONDS" -ge "$deadline" ]; then
+      echo "after 10 minutes these applications are not Synced and Healthy:"
+      unfinished_applications
+      "$BIN/kubectl" get chatapps --all-namespaces || true
+      return 1
+    fi
+    sleep 1
+  done
+}
+
+chat_url() {
+  if [ -n "$OWN_CLUSTER" ]; then
+    echo "http://127.0.0.1:$CHAT_PORT"
+  else
+    "$BIN/kubectl" --namespace chatapp-dev get chatapp demo --output jsonpath='{.status.url}'
+    echo
+  fi
+}

@@ -1,0 +1,100 @@
+# shellcheck shell=bash
+# The cluster's programs, built from pinned Go modules: one module for each upstream in cluster/upstream/ (their `replace`
+# lines conflict), its go.sum checked by go. A tool is rebuilt when its module, Go or the flags change; else it is taken from the cache.
+
+# tool_packages MODULE: lines "program package", in the order of need.
+tool_packages() {
+  case $1 in
+    kustomize) echo kustomize sigs.k8s.io/kustomize/kustomize/v5 ;;
+    etcd) echo etcd go.etcd.io/etcd/server/v3 ;;
+    kubernetes)
+      local program
+      for program in kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl; do
+        echo "$program k8s.io/kubernetes/cmd/$program"
+      done
+      ;;
+    containerd)
+      local program
+      for program in containerd containerd-shim-runc-v2 ctr; do
+        echo "$program github.com/containerd/containerd/v2/cmd/$program"
+      done
+      ;;
+    registry) echo registry github.com/distribution/distribution/v3/cmd/registry ;;
+    coredns) echo coredns . ;;
+    local-path-provisioner) echo local-path-provisioner github.com/rancher/local-path-provisioner ;;
+    cloudnative-pg) echo cloudnative-pg github.com/cloudnative-pg/cloudnative-pg/cmd/manager ;;
+    argo-cd) echo argocd github.com/argoproj/argo-cd/v3/cmd ;;
+    *) die "no tool is called '$1'" ;;
+  esac
+}
+
+# The time of a clean build on 2 cores.
+tool_time() {
+  case $1 in
+    kubernetes) echo "5 min" ;;
+    argo-cd) echo "3 min" ;;
+    cloudnative-pg) echo "90 s" ;;
+    *) echo "1 min" ;;
+  esac
+}
+
+# What only the node needs, and what the API server tests and a cluster of the user's need.
+NODE_TOOLS=(containerd registry coredns local-path-provisioner cloudnative-pg argo-cd)
+CORE_TOOLS=(kustomize etcd kubernetes)
+
+tool_module_version() { # MODULE GO-MODULE-PATH
+  (cd "$REPO/cluster/upstream/$1" && GOFLAGS='' GOTOOLCHAIN=local go list -m -f '{{.Version}}' "$2")
+}
+
+# The folder of an upstream module's sources, for the release manifests in it.
+tool_module_folder() { # MODULE GO-MODULE-PATH
+  (cd "$REPO/cluster/upstream/$1" && GOFLAGS='' GOTOOLCHAIN=local go mod download "$2" && GOFLAGS='' GOTOOLCHAIN=local go list -m -f '{{.Dir}}' "$2")
+}
+
+tool_ldflags() {
+  local flags="-s -w"
+  [ "$1" != kubernetes ] || flags+=" -X k8s.io/component-base/version.gitVersion=$(tool_module_version kubernetes k8s.io/kubernetes)"
+  [ "$1" != argo-cd ] || flags+=" -X github.com/argoproj/argo-cd/v3/common.version=$(tool_module_version argo-cd github.com/argoproj/argo-cd/v3)"
+  echo "$flags"
+}
+
+tool_key() {
+  (
+    cd "$REPO/cluster/upstream/$1"
+    GOTOOLCHAIN=local go env GOVERSION GOARCH
+    tool_packages "$1"
+    find . -type f | LC_ALL=C sort | xargs sha256sum
+  ) | sha256sum | cut -c1-16
+}
+
+build_tool() { # MODULE FOLDER
+  local module=$1 folder=$2 ldflags program package
+  ldflags=$(tool_ldflags "$module")
+  rm -rf "$folder.part"
+  mkdir -p "$folder.part"
+  while read -r program package; do
+    (
+      cd "$REPO/cluster/upstream/$module"
+      GOFLAGS='' GOTOOLCHAIN=local CGO_ENABLED=0 go build -trimpath -ldflags "$ldflags" -o "$folder.part/$program" "$package"
+    )
+  done < <(tool_packages "$module")
+  mv "$folder.part" "$folder"
+}
+
+tools() { # MODULE...
+  local module folder cached=0
+  mkdir -p "$BIN" "$TOOLS"
+  for module in "$@"; do
+    folder=$TOOLS/$module-$(tool_key "$module")
+    if [ -d "$folder" ]; then
+      cached=$((cached + 1))
+    else
+      step "tool-$module" "build $module (about $(tool_time "$module"))" \
+        "Go's message is above; a module that can't be had needs another version in cluster/upstream/$module/go.mod" \
+        build_tool "$module" "$folder"
+      find "$TOOLS" -maxdepth 1 -name "$module-????????????????" ! -path "$folder" -exec rm -rf {} +
+    fi
+    ln -sf "$folder"/* "$BIN/"
+  done
+  [ "$cached" = 0 ] || skip "$cached of $# Go tools" "in the cache"
+}

@@ -1,0 +1,92 @@
+//! The API of ChatApp, `sillychat.io/v1alpha1`: what a user may write and what the operator reports, with the rules that the
+//! API server checks (OpenAPI and CEL). It holds no behaviour: what becomes of a ChatApp is the operator's business.
+//!
+//! Doc comments become the descriptions that `kubectl explain chatapp` shows.
+
+mod database;
+mod server;
+mod status;
+
+pub use database::{Cluster, Database, External, SecretKeyRef, Storage};
+pub use server::{Frontend, Server};
+pub use status::{ChatAppStatus, ConditionType, Phase};
+
+use k8s_openapi::api::core::v1::LocalObjectReference;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+/// Annotation of a ChatApp: a new value makes the operator run a failed migration again.
+pub const RETRY_MIGRATION_ANNOTATION: &str = "sillychat.io/retry-migration";
+
+/// Key of the content `ConfigMap` that holds the YAML.
+pub const CONTENT_KEY: &str = "content.yaml";
+
+/// What a ChatApp consists of: a chat server with its database, and the web page in front of it.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "sillychat.io",
+    version = "v1alpha1",
+    kind = "ChatApp",
+    plural = "chatapps",
+    shortname = "chat",
+    category = "all",
+    namespaced,
+    status = "ChatAppStatus",
+    derive = "PartialEq",
+    doc = "A chat for the web: chat server, page and PostgreSQL database, kept running and upgraded in order.",
+    printcolumn(
+        name = "Phase",
+        type_ = "string",
+        json_path = ".status.phase",
+        description = "Ready, Progressing, or Degraded when a human is needed"
+    ),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url", description = "Address of the page"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.ready",
+        description = "Server pods that serve, of those wanted"
+    ),
+    printcolumn(
+        name = "Image",
+        type_ = "string",
+        json_path = ".status.image",
+        description = "Image of the chat server that serves"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
+        .message("metadata.name must have at most 40 characters, start with a letter and consist of a-z, 0-9 and '-': \
+            names of Services and pods are made from it; choose a shorter name such as 'chat'")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ChatAppSpec {
+    /// The chat server: answers people and keeps their messages.
+    pub server: Server,
+    /// The web page; it forwards API calls to the server.
+    pub frontend: Frontend,
+    /// Where messages are kept: exactly one of `cluster` and `external`.
+    pub database: Database,
+    /// What the bot says. Absent: the content that is built into the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
+    /// Secrets in this namespace to pull the images with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub image_pull_secrets: Vec<LocalObjectReference>,
+}
+
+/// Greetings, dialogues and fallbacks.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Content {
+    /// A ConfigMap in this namespace; its key `content.yaml` holds `greetings`, `fallbacks` and `dialogues`. A change rolls the servers.
+    pub config_map_ref: ConfigMapRef,
+}
+
+/// Names a ConfigMap.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigMapRef {
+    /// Name of the ConfigMap.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}

@@ -1,0 +1,50 @@
+//! The two Deployments that a user sizes: the chat server and the page.
+
+use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// The chat server's Deployment.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Server {
+    /// Container image, best with a digest (`registry.example.org/chat-server@sha256:...`). Its migrations run before it serves.
+    #[schemars(length(min = 1, max = 1024))]
+    pub image: String,
+    /// Number of pods.
+    #[serde(default = "two")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: i32,
+    /// Resources of each pod. Absent: requests of 50m CPU and 64Mi memory, a limit of 256Mi memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+    /// Further environment variables, for example `RUST_LOG`. Names that the operator sets are refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(
+        validation = Rule::new("!self.exists(e, e.name in ['LISTEN', 'DATABASE_URL', 'DATABASE_URL_FILE', 'CONTENT_FILE', 'STATIC_DIR', 'LOG_FORMAT'])")
+            .message("LISTEN, DATABASE_URL, DATABASE_URL_FILE, CONTENT_FILE, STATIC_DIR and LOG_FORMAT are set by the operator: \
+                remove them from spec.server.env; the database is chosen by spec.database, the content by spec.content")
+    )]
+    pub env: Vec<EnvVar>,
+}
+
+/// The page's Deployment.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Frontend {
+    /// Container image, best with a digest.
+    #[schemars(length(min = 1, max = 1024))]
+    pub image: String,
+    /// Number of pods.
+    #[serde(default = "two")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: i32,
+    /// Resources of each pod. Absent: requests of 20m CPU and 32Mi memory, a limit of 128Mi memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+}
+
+const fn two() -> i32 {
+    2
+}

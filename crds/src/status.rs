@@ -1,0 +1,87 @@
+//! What the operator reports. Only the operator writes it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The state of a ChatApp as the operator last saw it.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChatAppStatus {
+    /// The generation of the spec that the rest of the status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The conditions in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// Address of the page inside the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Image of the chat server that serves now; during an upgrade that is the former one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Server pods that exist.
+    #[serde(default)]
+    pub replicas: i32,
+    /// Server pods that are ready to serve.
+    #[serde(default)]
+    pub ready_replicas: i32,
+    /// Server pods that are ready, of those wanted, such as `2/2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<String>,
+    /// DatabaseReady, Migrated, ServerAvailable, FrontendAvailable, and Ready, which sums them up. The message names what is
+    /// waited for and what to do about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// A ChatApp's state in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// On its way: nothing to do but wait.
+    Progressing,
+    /// Everything of the present generation serves.
+    Ready,
+    /// It can't go on without a human; what ran before still runs. The Ready condition says why.
+    Degraded,
+}
+
+/// The types of conditions that a ChatApp has, in the order in which the parts come up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// The database accepts connections.
+    DatabaseReady,
+    /// The schema is the one that `spec.server.image` needs.
+    Migrated,
+    /// All wanted server pods of the present generation serve.
+    ServerAvailable,
+    /// All wanted page pods of the present generation serve.
+    FrontendAvailable,
+    /// All of the above.
+    Ready,
+}
+
+impl ConditionType {
+    /// All types, `Ready` last.
+    pub const ALL: [Self; 5] = [
+        Self::DatabaseReady,
+        Self::Migrated,
+        Self::ServerAvailable,
+        Self::FrontendAvailable,
+        Self::Ready,
+    ];
+
+    /// The name in `status.conditions[].type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DatabaseReady => "DatabaseReady",
+            Self::Migrated => "Migrated",
+            Self::ServerAvailable => "ServerAvailable",
+            Self::FrontendAvailable => "FrontendAvailable",
+            Self::Ready => "Ready",
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! A platform engineer applies the example's file in a fresh namespace with restricted pod security: it becomes a chat
+//! beside the first one, which doesn't notice.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use e2e::chatapp::ChatApp;
+
+use crate::{World, example};
+
+pub(crate) async fn story(world: &World) -> Result<()> {
+    let began = Instant::now();
+    world.example.ready(&world.client).await?;
+    println!(
+        "{} was ready {:.1} s after kubectl apply",
+        example::FILE,
+        began.elapsed().as_secs_f64()
+    );
+    example::chat_with(&example::name()?).await?;
+
+    ChatApp::ready(&world.client, "chatapp-dev", "demo", Duration::ZERO).await?;
+    world.chat.round_trip("hello").await
+}

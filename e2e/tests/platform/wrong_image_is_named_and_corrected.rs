@@ -1,0 +1,79 @@
+//! Someone writes an image that doesn't exist: the ChatApp says which one and why, the old version goes on serving,
+//! and the right image makes it ready again without anything else.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use e2e::{
+    chatapp::ChatApp,
+    kubectl,
+    wait::{self, Seen},
+};
+use serde_json::Value;
+
+use crate::{World, example};
+
+const WRONG_TAG: &str = "no-such-tag";
+const PATIENCE: Duration = Duration::from_mins(2);
+
+pub(crate) async fn story(world: &World) -> Result<()> {
+    world.example.ready(&world.client).await?;
+    let name = example::name()?;
+    let mut object = example::object()?;
+    let image = object["spec"]["server"]["image"]
+        .as_str()
+        .context("the example's image")?;
+    let wrong = format!("{}:{WRONG_TAG}", repository_of(image));
+    object["spec"]["server"]["image"] = Value::String(wrong.clone());
+
+    let began = Instant::now();
+    kubectl::apply(example::NAMESPACE, &object).await?;
+    let said = wait::until("the wrong image to be named", PATIENCE, async || {
+        let app = ChatApp::read(&world.client, example::NAMESPACE, &name).await?;
+        Ok(match app.current("Ready") {
+            Some(ready)
+                if ready.status == "False" && names(&ready.reason, &ready.message, &wrong) =>
+            {
+                Seen::Done(format!("{}: {}", ready.reason, ready.message))
+            }
+            _ => Seen::NotYet(app.in_one_line()),
+        })
+    })
+    .await?;
+    println!("after {:.1} s: {said}", began.elapsed().as_secs_f64());
+    example::chat_with(&name)
+        .await
+        .context("the old version doesn't serve any more")?;
+
+    let began = Instant::now();
+    world.example.ready(&world.client).await?;
+    println!(
+        "ready {:.1} s after the right image was applied",
+        began.elapsed().as_secs_f64()
+    );
+    let app = ChatApp::read(&world.client, example::NAMESPACE, &name).await?;
+    ensure!(
+        !app.in_one_line().contains(WRONG_TAG),
+        "the wrong image is still there: {}",
+        app.in_one_line()
+    );
+    example::chat_with(&name).await
+}
+
+/// Whether a condition names both the error that the kubelet has and the image that it has it with.
+fn names(reason: &str, message: &str, image: &str) -> bool {
+    let pull_error = ["ErrImagePull", "ImagePullBackOff"];
+    message.contains(image)
+        && pull_error
+            .iter()
+            .any(|error| reason.contains(error) || message.contains(error))
+}
+
+/// An image's name without its tag and digest. A colon before the last slash belongs to the registry's port.
+fn repository_of(image: &str) -> &str {
+    let untagged = image.split('@').next().unwrap_or(image);
+    match untagged.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => untagged,
+    }
+}

@@ -1,0 +1,71 @@
+# The commands of this repository; each is one line here or a script of its own.
+
+set positional-arguments
+
+cluster := justfile_directory() / "cluster"
+
+# List the commands
+_default:
+    @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
+
+# The whole platform on a real one-node cluster (or on KUBECONFIG's), to a chat in the browser
+up:
+    @"{{ cluster }}/up.sh"
+
+# Stop the local cluster; with --purge remove its state too
+down *arguments:
+    @"{{ cluster }}/down.sh" "$@"
+
+# Only the chat, on embedded SQLite, at http://127.0.0.1:8080
+run:
+    @"{{ justfile_directory() }}/chat-server/run.sh"
+
+# What runs, and what does not
+status:
+    @"{{ cluster }}/status.sh"
+
+# The address of the chat
+url:
+    @"{{ cluster }}/url.sh"
+
+# The cluster's kubectl
+kubectl *arguments:
+    @"{{ cluster }}/kubectl.sh" "$@"
+
+# Everything: lint, unit, integration, and end to end on the real cluster
+test: lint test-unit up test-e2e
+
+# Formatting, lints and types, of all languages
+lint: (_prepare "packages" "page")
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- --deny warnings
+    cd frontend && npm run --silent format:check && npm run --silent lint && npm run --silent typecheck
+    git ls-files --cached --others --exclude-standard -- '*.sh' just .ci/run | xargs shellcheck --source-path=SCRIPTDIR
+
+# Write the code as the formatters want it
+fmt: (_prepare "page")
+    cargo fmt --all
+    cd frontend && npm run --silent format
+
+# Unit and integration tests, on real PostgreSQL, SQLite and a real API server
+test-unit: (_prepare "packages" "page" "tools")
+    cluster/test.sh
+    manifests/test.sh
+    argocd/config/health/test.sh
+    cargo test --workspace --exclude e2e --locked
+    cd frontend && npm test
+
+# End-to-end tests on the cluster that `up` started
+test-e2e:
+    @"{{ cluster }}/e2e.sh"
+
+# Write the generated files anew (the CRD's YAML)
+generate:
+    cargo run --quiet --locked --package chatapp-crds --bin crdgen > manifests/platform/crds/chatapps.sillychat.io.yaml
+
+# Build the pinned Kubernetes programs into the cache (first time about 20 min)
+tools:
+    @"{{ cluster }}/prepare.sh" tools
+
+_prepare *what:
+    @"{{ cluster }}/prepare.sh" "$@"

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Builds every kustomization and looks at what comes out: no Secret with data, every image as it is written in Git, and on the
+# local node every image by digest. The last line counts.
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+for library in env step tools images gitops; do
+  # shellcheck source=/dev/null
+  . "$HERE/../cluster/lib/$library.sh"
+done
+SCRATCH=$(mktemp -d)
+trap 'rm -rf "$SCRATCH"' EXIT
+passed=0
+failed=0
+
+check() { # NAME COMMAND...: passes if COMMAND succeeds
+  local name=$1
+  shift
+  if "$@" >"$SCRATCH/output" 2>&1; then
+    passed=$((passed + 1))
+  else
+    printf 'FAIL %s\n' "$name"
+    tail -n 5 "$SCRATCH/output"
+    failed=$((failed + 1))
+  fi
+}
+
+# As `up` does it for the local node, with digests made up.
+TREE=$SCRATCH/tree
+IMAGES=$SCRATCH/images
+OWN_CLUSTER=yes
+REGISTRY=registry.local:5000
+GIT_URL=git://git.chatapp.internal/chatapp.git
+mkdir "$IMAGES"
+for image in "${PLATFORM_IMAGES[@]}" "${APP_IMAGES[@]}"; do
+  echo "key sha256:$(sha256sum <<<"$image" | cut -d' ' -f1)" >"$IMAGES/$image"
+done
+export_tree
+localise_tree
+cd "$TREE"
+
+has_no_secret() { ! grep --null-data --quiet --perl-regexp '(?m)^kind: Secret$(.|\n(?!---))*^(data|stringData):' "$1"; }
+images_by_digest() { [ -z "$(grep --extended-regexp '^ *(image|imageName|value): .*[a-z0-9.]+(:[0-9]+)?/' "$1" | grep --extended-regexp 'image|registry|ghcr|quay' | grep --invert-match '@sha256:')" ]; }
+has() { grep --quiet --extended-regexp -- "$1" "$2"; }
+has_not() { ! grep --extended-regexp -- "$1" "$2"; }
+
+for tree in manifests/platform/crds manifests/platform/cnpg manifests/platform/operator manifests/chatapp/envs/dev argocd/config; do
+  rendered=$SCRATCH/$(tr / - <<<"$tree").yaml
+  check "$tree builds" "$BIN/kustomize" build "$tree" --output "$rendered"
+  check "$tree holds no Secret" has_no_secret "$rendered"
+  check "$tree has images by digest only" images_by_digest "$rendered"
+done
+check "the CRD is never pruned" has 'sync-options: Prune=false,Delete=false' "$SCRATCH/manifests-platform-crds.yaml"
+check "database pods take the operator's own image" \
+  test "$(grep --count "cloudnative-pg@$(image_digest cloudnative-pg)" "$SCRATCH/manifests-platform-cnpg.yaml")" = 2
+check "the default PostgreSQL image is local" has "POSTGRES_IMAGE_NAME: registry.local:5000/postgres:15@sha256" "$SCRATCH/manifests-platform-cnpg.yaml"
+check "the ChatApp has its content" has 'name: demo-content$' "$SCRATCH/manifests-chatapp-envs-dev.yaml"
+check "a ChatApp is not removed without asking" has 'Prune=confirm,Delete=confirm' "$SCRATCH/manifests-chatapp-envs-dev.yaml"
+check "no application reads another repository" has_not 'https://github.com/sillychat' <(cat argocd/root.yaml argocd/*/*.yaml)
+
+echo "manifests: $passed passed, $failed failed"
+[ "$failed" = 0 ]
