@@ -164,3 +164,54 @@ async fn port(output: &mut Lines<BufReader<ChildStdout>>) -> Result<u16> {
     }
     anyhow::bail!("chromedriver ended at once")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{panic::AssertUnwindSafe, sync::Mutex};
+
+    use futures::FutureExt;
+
+    use super::*;
+    use crate::wait::{self, Seen};
+
+    /// The processes whose command line has `text` in it.
+    fn processes(text: &str) -> usize {
+        let lines = std::fs::read_dir("/proc").unwrap().flatten();
+        let lines = lines.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+        lines
+            .filter(|line| String::from_utf8_lossy(line).contains(text))
+            .count()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_process_outlives_a_visit_that_panics() {
+        let profile = Mutex::new(String::new());
+        let visited = AssertUnwindSafe(visit::<()>(async |page| {
+            page.0.goto("data:text/html,<title>here</title>").await?;
+            assert_eq!(page.0.title().await?, "here");
+            let chromium = page
+                .0
+                .cdp()
+                .send_raw("Browser.getBrowserCommandLine", ())
+                .await?;
+            let folder = chromium
+                .to_string()
+                .split("chatapp-chromium-")
+                .nth(1)
+                .unwrap()[..6]
+                .to_owned();
+            assert!(processes(&folder) > 0);
+            *profile.lock().unwrap() = folder;
+            panic!("in the middle of a visit");
+        }));
+        assert!(visited.catch_unwind().await.is_err());
+        let folder = profile.into_inner().unwrap();
+        assert_eq!(folder.len(), 6, "the visit failed too early");
+        wait::until("the browser to end", Duration::from_secs(20), async || {
+            let left = processes(&folder);
+            Ok(Seen::when(left == 0, || format!("{left} processes")))
+        })
+        .await
+        .unwrap();
+    }
+}

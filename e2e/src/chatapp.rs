@@ -1,110 +1,73 @@
-//! What a ChatApp says of itself: its conditions, and whether it is ready for what its spec says now.
+//! What a ChatApp says of itself: whether it is ready for what its spec says now, and if not, why.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use chatapp_crds::{ChatApp, ConditionType};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{
-    Api, Client,
-    api::{ApiResource, DynamicObject, GroupVersionKind},
-};
-use serde::Deserialize;
+use kube::{Api, Client};
 
 use crate::wait::{self, Seen};
 
-/// A ChatApp as it was read.
-#[derive(Debug)]
-pub struct ChatApp {
-    generation: i64,
-    /// What the operator says of it.
-    pub status: Status,
-}
-
-/// What the operator says of a ChatApp.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Status {
-    /// Which spec was seen.
-    pub observed_generation: Option<i64>,
-    /// Where the chat is.
-    pub url: Option<String>,
-    /// What is true of it.
-    #[serde(default)]
-    pub conditions: Vec<Condition>,
-}
-
-impl ChatApp {
-    /// Reads it.
-    pub async fn read(client: &Client, namespace: &str, name: &str) -> Result<Self> {
-        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(
-            "sillychat.io",
-            "v1alpha1",
-            "ChatApp",
-        ));
-        let apps = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &kind);
-        let app = apps
-            .get(name)
-            .await
-            .with_context(|| format!("read ChatApp {namespace}/{name}"))?;
-        let status = app
-            .data
-            .get("status")
-            .map(Status::deserialize)
-            .transpose()
-            .context("ChatApp's status")?;
-        Ok(Self {
-            generation: app.metadata.generation.unwrap_or_default(),
-            status: status.unwrap_or_default(),
-        })
-    }
-
-    /// Waits until it is `Ready` for what its spec says now.
-    pub async fn ready(
-        client: &Client,
-        namespace: &str,
-        name: &str,
-        within: Duration,
-    ) -> Result<Self> {
-        wait::until(
-            &format!("ChatApp {namespace}/{name} to be ready"),
-            within,
-            async || {
-                let app = Self::read(client, namespace, name).await?;
-                Ok(if app.is_ready() {
-                    Seen::Done(app)
-                } else {
-                    Seen::NotYet(app.in_one_line())
-                })
-            },
-        )
+/// Reads it.
+pub async fn read(client: &Client, namespace: &str, name: &str) -> Result<ChatApp> {
+    let apps = Api::<ChatApp>::namespaced(client.clone(), namespace);
+    apps.get(name)
         .await
-    }
+        .with_context(|| format!("read ChatApp {namespace}/{name}"))
+}
 
-    /// A condition that is about what the spec says now.
-    #[must_use]
-    pub fn current(&self, kind: &str) -> Option<&Condition> {
-        let current =
-            |condition: &&Condition| condition.observed_generation == Some(self.generation);
-        self.status
-            .conditions
-            .iter()
-            .filter(|condition| condition.type_ == kind)
-            .find(current)
-    }
+/// Waits until it is `Ready` for what its spec says now.
+pub async fn ready(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    within: Duration,
+) -> Result<ChatApp> {
+    wait::until(
+        &format!("ChatApp {namespace}/{name} to be ready"),
+        within,
+        async || {
+            let app = read(client, namespace, name).await?;
+            Ok(if is_ready(&app) {
+                Seen::Done(app)
+            } else {
+                Seen::NotYet(in_one_line(&app))
+            })
+        },
+    )
+    .await
+}
 
-    /// `Ready` for what the spec says now.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        let ready = self
-            .current("Ready")
-            .is_some_and(|condition| condition.status == "True");
-        ready && self.status.observed_generation == Some(self.generation)
-    }
+/// `Ready` for what the spec says now.
+#[must_use]
+pub fn is_ready(app: &ChatApp) -> bool {
+    let observed = app
+        .status
+        .as_ref()
+        .and_then(|status| status.observed_generation);
+    let ready =
+        current(app, ConditionType::Ready).is_some_and(|condition| condition.status == "True");
+    ready && observed == app.metadata.generation
+}
 
-    /// All its conditions, for people.
-    #[must_use]
-    pub fn in_one_line(&self) -> String {
-        let conditions = self.status.conditions.iter().map(|condition| {
+/// A condition that is about what the spec says now.
+#[must_use]
+pub fn current(app: &ChatApp, kind: ConditionType) -> Option<&Condition> {
+    let mut conditions = app.status.iter().flat_map(|status| &status.conditions);
+    conditions.find(|condition| {
+        condition.type_ == kind.as_str() && condition.observed_generation == app.metadata.generation
+    })
+}
+
+/// All its conditions, for people.
+#[must_use]
+pub fn in_one_line(app: &ChatApp) -> String {
+    let conditions = app
+        .status
+        .iter()
+        .flat_map(|status| &status.conditions)
+        .map(|condition| {
             let Condition {
                 type_,
                 status,
@@ -118,10 +81,48 @@ impl ChatApp {
                 observed_generation.unwrap_or_default()
             )
         });
-        format!(
-            "generation {}; {}",
-            self.generation,
-            conditions.collect::<Vec<_>>().join("; ")
-        )
+    let generation = app.metadata.generation.unwrap_or_default();
+    format!(
+        "generation {generation}; {}",
+        conditions.collect::<Vec<_>>().join("; ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn app(generation: i64, observed: i64, ready: &str) -> ChatApp {
+        let condition = json!({
+            "type": "Ready", "status": ready, "reason": "Reason", "message": "why", "observedGeneration": observed,
+            "lastTransitionTime": "2020-01-01T00:00:00Z",
+        });
+        serde_json::from_value(json!({
+            "apiVersion": "sillychat.io/v1alpha1", "kind": "ChatApp",
+            "metadata": {"name": "demo", "generation": generation},
+            "spec": {
+                "server": {"image": "server"}, "frontend": {"image": "frontend"},
+                "database": {"external": {"urlSecretRef": {"name": "database", "key": "url"}}},
+            },
+            "status": {"observedGeneration": observed, "conditions": [condition]},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn ready_is_about_the_present_spec() {
+        assert!(is_ready(&app(2, 2, "True")));
+        assert!(!is_ready(&app(2, 1, "True")));
+        assert!(!is_ready(&app(2, 2, "False")));
+    }
+
+    #[test]
+    fn one_line_says_why() {
+        assert_eq!(
+            in_one_line(&app(2, 1, "False")),
+            "generation 2; Ready=False Reason for generation 1: why"
+        );
     }
 }

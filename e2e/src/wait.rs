@@ -1,9 +1,10 @@
 //! Waiting: looks at the world again and again until it is as wanted, and says what was seen last when the time is
 //! over. What is looked at is the caller's business.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
+use tokio::time::Instant;
 
 /// Short against everything that is waited for here, long against the cost of one look.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
@@ -34,17 +35,21 @@ pub async fn until<T>(
     within: Duration,
     mut look: impl AsyncFnMut() -> Result<Seen<T>>,
 ) -> Result<T> {
-    let began = Instant::now();
+    let deadline = Instant::now() + within;
     let mut last = String::from("nothing, the first look did not end");
     loop {
-        match tokio::time::timeout(within.saturating_sub(began.elapsed()), look()).await {
+        match tokio::time::timeout_at(deadline, look()).await {
             Ok(Ok(Seen::Done(value))) => return Ok(value),
             Ok(Ok(Seen::NotYet(state))) => last = state,
             Ok(Err(error)) => last = format!("{error:#}"),
-            Err(_) => bail!(
+            Err(_) => {}
+        }
+        // Not left to the timeout: it never ends a look that is over at once.
+        if Instant::now() >= deadline {
+            bail!(
                 "waited {} s for {what}; seen last: {last}",
                 within.as_secs()
-            ),
+            );
         }
         tokio::time::sleep(BETWEEN_LOOKS).await;
     }

@@ -19,27 +19,34 @@ fn mistakes() -> [Mistake; 5] {
         Mistake {
             what: "two databases",
             patch: json!({"spec": {"database": {"external": {"urlSecretRef": {"name": "a", "key": "b"}}}}}),
-            told: &["spec.database", "exactly one of", "cluster", "external"],
+            told: &["spec.database needs exactly one of", "write one of them"],
         },
         Mistake {
             what: "no database",
             patch: json!({"spec": {"database": {"cluster": null}}}),
-            told: &["spec.database", "exactly one of", "cluster", "external"],
+            told: &["spec.database needs exactly one of", "write one of them"],
         },
         Mistake {
             what: "a name that is too long",
             patch: json!({"metadata": {"name": "a-chat-with-a-name-much-too-long-for-all-its-children"}}),
-            told: &["name", "characters"],
+            told: &[
+                "metadata.name must have at most 40 characters",
+                "choose a shorter name",
+            ],
         },
         Mistake {
             what: "less storage than before",
             patch: json!({"spec": {"database": {"cluster": {"storage": {"size": "1Mi"}}}}}),
-            told: &["storage", "shrink"],
+            told: &["can't shrink", "write the present size or a larger one"],
         },
         Mistake {
             what: "a variable that the operator sets",
             patch: json!({"spec": {"server": {"env": [{"name": "DATABASE_URL_FILE", "value": "/tmp/url"}]}}}),
-            told: &["spec.server.env", "DATABASE_URL_FILE"],
+            told: &[
+                "DATABASE_URL_FILE",
+                "are set by the operator",
+                "remove them from spec.server.env",
+            ],
         },
     ]
 }

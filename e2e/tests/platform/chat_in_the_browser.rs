@@ -8,7 +8,7 @@ use e2e::{
     argocd,
     browser::{self, Page, Screen},
     chat::Sender,
-    chatapp::ChatApp,
+    chatapp,
     database::Database,
     repository,
     wait::{self, Seen},
@@ -34,8 +34,11 @@ pub(crate) async fn story(world: &World) -> Result<()> {
     })
     .await?;
     println!("all applications are Synced and Healthy at {revision}");
-    let app = ChatApp::ready(&world.client, "chatapp-dev", "demo", PATIENCE).await?;
-    let url = app.status.url.context("status.url of chatapp-dev/demo")?;
+    let app = chatapp::ready(&world.client, "chatapp-dev", "demo", PATIENCE).await?;
+    let url = app
+        .status
+        .and_then(|status| status.url)
+        .context("status.url of chatapp-dev/demo")?;
     println!("chatapp-dev/demo is ready at {url}");
 
     let replies = replies_to("hello")?;

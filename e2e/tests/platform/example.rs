@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use chatapp_crds::ChatApp;
 use e2e::{
     chat::Chat,
-    chatapp::ChatApp,
+    chatapp,
     forward::Forward,
     kubectl, repository,
     wait::{self, Seen},
@@ -35,7 +36,7 @@ impl Example {
     pub(crate) async fn ready(&self, client: &Client) -> Result<ChatApp> {
         self.made.get_or_try_init(|| make_namespace(client)).await?;
         kubectl::apply_file(NAMESPACE, &repository::root().join(FILE)).await?;
-        ChatApp::ready(client, NAMESPACE, &name()?, PATIENCE).await
+        chatapp::ready(client, NAMESPACE, &name()?, PATIENCE).await
     }
 
     /// Removes the namespace, if this run made it.

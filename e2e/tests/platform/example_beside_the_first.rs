@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use e2e::chatapp::ChatApp;
+use e2e::chatapp;
 
 use crate::{World, example};
 
@@ -18,6 +18,6 @@ pub(crate) async fn story(world: &World) -> Result<()> {
     );
     example::chat_with(&example::name()?).await?;
 
-    ChatApp::ready(&world.client, "chatapp-dev", "demo", Duration::ZERO).await?;
+    chatapp::ready(&world.client, "chatapp-dev", "demo", Duration::ZERO).await?;
     world.chat.round_trip("hello").await
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use e2e::{chatapp::ChatApp, database::Database, kubectl, repository};
+use e2e::{chatapp, database::Database, kubectl, repository};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ pub(crate) async fn story(world: &World) -> Result<()> {
     let began = Instant::now();
     kubectl::apply(example::NAMESPACE, &secret).await?;
     kubectl::apply_file(example::NAMESPACE, &repository::root().join(FILE)).await?;
-    ChatApp::ready(&world.client, example::NAMESPACE, name, example::PATIENCE).await?;
+    chatapp::ready(&world.client, example::NAMESPACE, name, example::PATIENCE).await?;
     println!(
         "{FILE} was ready {:.1} s after kubectl apply",
         began.elapsed().as_secs_f64()

@@ -31,11 +31,14 @@ pub(crate) async fn story(world: &World) -> Result<()> {
     let load = Load::start(&world.chat, CLIENTS, PACE).await?;
     chat_goes_on(&load).await?;
 
-    // As when its machine dies: no time to say goodbye, or to send what is written to the standby.
-    let primary = DATABASE.primary(client).await?;
-    delete(client, &load, &primary, "--grace-period=1").await?;
-    database_is_healthy(client).await?;
-    chat_goes_on(&load).await?;
+    // First as when its machine dies: no time to say goodbye, or to send what is written to the standby. Then the new
+    // one as when its machine is emptied for an upgrade: with all the time that its pod asks for.
+    for grace in ["--grace-period=1", "--grace-period=-1"] {
+        let primary = DATABASE.primary(client).await?;
+        delete(client, &load, &primary, grace).await?;
+        database_is_healthy(client).await?;
+        chat_goes_on(&load).await?;
+    }
 
     let server = server_pod(client).await?;
     delete(client, &load, &server, "--grace-period=-1").await?;
@@ -72,7 +75,7 @@ async fn delete(client: &Client, load: &Load, pod: &Pod, grace: &str) -> Result<
     })
     .await?;
     println!(
-        "after {acknowledged} messages: deleted {name} ({:.1} s)",
+        "after {acknowledged} messages: deleted {name} with {grace}, gone after {:.1} s",
         began.elapsed().as_secs_f64()
     );
     Ok(())

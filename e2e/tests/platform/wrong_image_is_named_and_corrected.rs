@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use chatapp_crds::ConditionType;
 use e2e::{
-    chatapp::ChatApp,
-    kubectl,
+    chatapp, kubectl,
     wait::{self, Seen},
 };
 use serde_json::Value;
@@ -29,14 +29,14 @@ pub(crate) async fn story(world: &World) -> Result<()> {
     let began = Instant::now();
     kubectl::apply(example::NAMESPACE, &object).await?;
     let said = wait::until("the wrong image to be named", PATIENCE, async || {
-        let app = ChatApp::read(&world.client, example::NAMESPACE, &name).await?;
-        Ok(match app.current("Ready") {
+        let app = chatapp::read(&world.client, example::NAMESPACE, &name).await?;
+        Ok(match chatapp::current(&app, ConditionType::Ready) {
             Some(ready)
                 if ready.status == "False" && names(&ready.reason, &ready.message, &wrong) =>
             {
                 Seen::Done(format!("{}: {}", ready.reason, ready.message))
             }
-            _ => Seen::NotYet(app.in_one_line()),
+            _ => Seen::NotYet(chatapp::in_one_line(&app)),
         })
     })
     .await?;
@@ -51,11 +51,11 @@ pub(crate) async fn story(world: &World) -> Result<()> {
         "ready {:.1} s after the right image was applied",
         began.elapsed().as_secs_f64()
     );
-    let app = ChatApp::read(&world.client, example::NAMESPACE, &name).await?;
+    let app = chatapp::read(&world.client, example::NAMESPACE, &name).await?;
     ensure!(
-        !app.in_one_line().contains(WRONG_TAG),
+        !chatapp::in_one_line(&app).contains(WRONG_TAG),
         "the wrong image is still there: {}",
-        app.in_one_line()
+        chatapp::in_one_line(&app)
     );
     example::chat_with(&name).await
 }

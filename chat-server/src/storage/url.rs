@@ -1,0 +1,109 @@
+//! The database URL: which storage it picks, and what of it may be shown. It is secret as a whole; only
+//! [`DatabaseUrl`]'s `Display` goes to logs and messages, and that has no password.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+
+/// Where the database is.
+#[derive(Clone)]
+pub(crate) enum DatabaseUrl {
+    Postgres(PgConnectOptions),
+    Sqlite(PathBuf),
+}
+
+/// Why a database URL isn't understood. The URL itself is never repeated.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UrlError {
+    #[error("the database URL must start with postgres://, postgresql:// or sqlite://")]
+    Scheme,
+    #[error("the database URL has no file: write sqlite://path or sqlite:///absolute/path")]
+    NoFile,
+    #[error("a sqlite:// database URL takes no parameters")]
+    Parameters,
+    #[error("the database URL isn't valid: are special characters in the password percent-encoded?")]
+    Invalid,
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = UrlError;
+
+    fn from_str(url: &str) -> Result<Self, UrlError> {
+        let url = url.trim();
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return url.parse().map(Self::Postgres).map_err(|_| UrlError::Invalid);
+        }
+        let path = url.strip_prefix("sqlite://").ok_or(UrlError::Scheme)?;
+        if path.is_empty() || path == ":memory:" {
+            return Err(UrlError::NoFile);
+        }
+        if path.contains('?') {
+            return Err(UrlError::Parameters);
+        }
+        // sqlx's parser knows the percent-encoding; of its result only the file is wanted.
+        let options = SqliteConnectOptions::from_str(url).map_err(|_| UrlError::Invalid)?;
+        Ok(Self::Sqlite(options.get_filename().to_owned()))
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres(options) => write!(
+                formatter,
+                "postgres://{}:{}/{}",
+                options.get_host(),
+                options.get_port(),
+                options.get_database().unwrap_or_default()
+            ),
+            Self::Sqlite(path) => write!(formatter, "sqlite://{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(url: &str) -> String {
+        url.parse::<DatabaseUrl>().map_or_else(|error| error.to_string(), |url| url.to_string())
+    }
+
+    #[test]
+    fn both_spellings_of_postgresql_are_understood() {
+        assert_eq!(shown("postgresql://app:pw@demo-db-rw.ns:5432/app"), "postgres://demo-db-rw.ns:5432/app");
+        assert_eq!(shown("postgres://app:pw@[::1]/app"), "postgres://[::1]:5432/app");
+    }
+
+    #[test]
+    fn sqlite_paths_are_relative_or_absolute() {
+        assert_eq!(shown("sqlite://chat.db"), "sqlite://chat.db");
+        assert_eq!(shown(" sqlite:///var/lib/a%20chat.db\n"), "sqlite:///var/lib/a chat.db");
+    }
+
+    #[test]
+    fn what_is_not_a_database_is_refused() {
+        assert_eq!(shown("mysql://app:hunter2@db/app"), UrlError::Scheme.to_string());
+        assert_eq!(shown(""), UrlError::Scheme.to_string());
+        assert_eq!(shown("sqlite://"), UrlError::NoFile.to_string());
+        assert_eq!(shown("sqlite://:memory:"), UrlError::NoFile.to_string());
+        assert_eq!(shown("sqlite://chat.db?mode=memory"), UrlError::Parameters.to_string());
+        assert_eq!(shown("postgres://app:hunter2@db:port/app"), UrlError::Invalid.to_string());
+    }
+
+    #[test]
+    fn the_password_is_never_shown() {
+        for url in [
+            "postgres://app:hunter2@db/app",
+            "postgres://db/app?password=hunter2",
+            "postgres://app:hunter2@/app",
+            "postgres://app:hunter2/app",
+            "mysql://app:hunter2@db/app",
+        ] {
+            assert!(!shown(url).contains("hunter2"), "{url} is shown as {}", shown(url));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The database: a CloudNativePG `Cluster` that belongs to the ChatApp, or one of somebody else's that only a Secret tells of.
+//!
+//! The Cluster is owned by the ChatApp: who deletes the ChatApp deletes its messages.
+
+use chatapp_crds::{ChatApp, Cluster, External};
+use kube::ResourceExt;
+use serde_json::{Value, json};
+
+use super::{
+    Child, Observed,
+    names::{self, Component},
+    pods,
+    verdict::Verdict,
+};
+
+/// `apiVersion` of CloudNativePG's resources.
+pub(crate) const CNPG_API_VERSION: &str = "postgresql.cnpg.io/v1";
+
+/// Which database an app uses.
+pub(crate) enum Source<'a> {
+    Cluster(&'a Cluster),
+    External(&'a External),
+}
+
+/// The API server lets exactly one of the two through; `None` only for an object that was stored before the rule existed.
+pub(crate) fn source(app: &ChatApp) -> Option<Source<'_>> {
+    match (&app.spec.database.cluster, &app.spec.database.external) {
+        (Some(cluster), None) => Some(Source::Cluster(cluster)),
+        (None, Some(external)) => Some(Source::External(external)),
+        _ => None,
+    }
+}
+
+/// The Secret and the key in it that hold the URL of the database.
+pub(crate) fn url_secret(app: &ChatApp, source: &Source<'_>) -> (String, String) {
+    match source {
+        // https://cloudnative-pg.io/documentation/current/applications/
+        Source::Cluster(_) => (format!("{}-app", names::database(app)), "uri".to_owned()),
+        Source::External(external) => (
+            external.url_secret_ref.name.clone(),
+            external.url_secret_ref.key.clone(),
+        ),
+    }
+}
+
+/// Tells one database from another: a migration is done once for each. `None`: the Cluster doesn't exist yet.
+pub(crate) fn identity(source: &Source<'_>, observed: &Observed) -> Option<String> {
+    match source {
+        Source::Cluster(_) => observed
+            .cluster
+            .as_ref()?
+            .pointer("/metadata/uid")?
+            .as_str()
+            .map(str::to_owned),
+        Source::External(external) => Some(format!(
+            "{}/{}",
+            external.url_secret_ref.name, external.url_secret_ref.key
+        )),
+    }
+}
+
+/// The `Cluster` object.
+pub(crate) fn cluster(app: &ChatApp, spec: &Cluster) -> Child {
+    let labels = json!({ names::APP_LABEL: app.name_any(), names::COMPONENT_LABEL: Component::Database.as_str() });
+    let mut object = json!({
+        "apiVersion": CNPG_API_VERSION,
+        "kind": "Cluster",
+        "metadata": names::metadata(app, Component::Database, names::database(app)),
+        "spec": {
+            "instances": spec.instances,
+            "storage": { "size": spec.storage.size },
+            "bootstrap": { "initdb": { "database": "app", "owner": "app" } },
+            "inheritedMetadata": { "labels": labels },
+        },
+    });
+    let optional = [
+        (
+            "/spec/imageName",
+            spec.image.as_ref().map(|image| json!(image)),
+        ),
+        (
+            "/spec/storage/storageClass",
+            spec.storage
+                .storage_class
+                .as_ref()
+                .map(|class| json!(class)),
+        ),
+        (
+            "/spec/resources",
+            spec.resources.as_ref().map(|resources| json!(resources)),
+        ),
+        (
+            "/spec/postgresql",
+            (!spec.parameters.is_empty()).then(|| json!({ "parameters": spec.parameters })),
+        ),
+    ];
+    for (pointer, value) in optional {
+        if let (Some((parent, key)), Some(value)) = (pointer.rsplit_once('/'), value)
+            && let Some(Value::Object(parent)) = object.pointer_mut(parent)
+        {
+            parent.insert(key.to_owned(), value);
+        }
+    }
+    Child::new(chatapp_crds::ConditionType::DatabaseReady, object)
+}
+
+/// Whether the database accepts what the ChatApp asks of it.
+pub(crate) fn verdict(app: &ChatApp, source: &Source<'_>, observed: &Observed) -> Verdict {
+    match source {
+        Source::External(external) => Verdict::done(
+            "External",
+            format!(
+                "the database is the one in Secret {}, key {}",
+                external.url_secret_ref.name, external.url_secret_ref.key
+            ),
+        ),
+        Source::Cluster(wanted) => cluster_verdict(app, wanted, observed),
+    }
+}
+
+fn cluster_verdict(app: &ChatApp, wanted: &Cluster, observed: &Observed) -> Verdict {
+    let name = names::database(app);
+    if !observed.cnpg_installed {
+        return Verdict::waiting(
+            "CloudNativePGMissing",
+            format!(
+                "the cluster doesn't know {CNPG_API_VERSION} Cluster: install CloudNativePG, or use spec.database.external"
+            ),
+        );
+    }
+    let Some(cluster) = &observed.cluster else {
+        return Verdict::waiting(
+            "ClusterCreating",
+            format!("Cluster {name} is being created"),
+        );
+    };
+    let text = |pointer: &str| {
+        cluster
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let number = |pointer: &str| {
+        cluster
+            .pointer(pointer)
+            .and_then(Value::as_i64)
+            .unwrap_or_default()
+    };
+    let conditions = cluster
+        .pointer("/status/conditions")
+        .and_then(Value::as_array);
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    let (instances, ready_instances) = (
+        i64::from(wanted.instances),
+        number("/status/readyInstances"),
+    );
+    // CloudNativePG's status has no observedGeneration: it counts only if it is about the number of instances that we ask for.
+    if ready && number("/spec/instances") == instances && ready_instances == instances {
+        return Verdict::done(
+            "ClusterReady",
+            format!(
+                "Cluster {name}: {ready_instances}/{instances} instances, primary {}",
+                text("/status/currentPrimary")
+            ),
+        );
+    }
+    if let Some(trouble) = pods::trouble(observed.pods_of(Component::Database)) {
+        return trouble;
+    }
+    let phase = match (text("/status/phase"), text("/status/phaseReason")) {
+        ("", _) => "not started".to_owned(),
+        (phase, "") => phase.to_owned(),
+        (phase, reason) => format!("{phase}: {reason}"),
+    };
+    Verdict::waiting(
+        "ClusterNotReady",
+        format!("Cluster {name}: {ready_instances}/{instances} instances ready, {phase}"),
+    )
+}

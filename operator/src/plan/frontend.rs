@@ -1,0 +1,90 @@
+//! The page: its Deployment and Service. It rolls after the server, so that a new page never meets an old API.
+
+use std::collections::BTreeMap;
+
+use chatapp_crds::{ChatApp, ConditionType};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerPort, EmptyDirVolumeSource, EnvVar, PodSpec, PodTemplateSpec, Volume,
+    VolumeMount,
+};
+
+use super::{
+    Observed,
+    names::{self, Component},
+    verdict::Verdict,
+    workload::{self, Workload},
+};
+
+/// The page as the spec wants it, held back until the server serves.
+pub(crate) fn workload<'a>(
+    app: &ChatApp,
+    observed: &'a Observed,
+    server: &Verdict,
+) -> Workload<'a> {
+    let held = match server {
+        Verdict::Done(_) => None,
+        Verdict::Waiting(reason) | Verdict::Failed(reason) => {
+            Some(Verdict::waiting("WaitingForServer", reason.message.clone()))
+        }
+    };
+    Workload {
+        component: Component::Frontend,
+        condition: ConditionType::FrontendAvailable,
+        name: names::frontend(app),
+        replicas: app.spec.frontend.replicas,
+        template: template(app),
+        live: observed.frontend.as_ref(),
+        held,
+    }
+}
+
+fn template(app: &ChatApp) -> PodTemplateSpec {
+    let variable = |name: &str, value: String| EnvVar {
+        name: name.to_owned(),
+        value: Some(value),
+        value_from: None,
+    };
+    let container = Container {
+        name: "frontend".to_owned(),
+        image: Some(app.spec.frontend.image.clone()),
+        env: Some(vec![
+            variable("CHAT_SERVER_HOST", names::server(app)),
+            variable("CHAT_SERVER_PORT", "80".to_owned()),
+        ]),
+        ports: Some(vec![ContainerPort {
+            name: Some("http".to_owned()),
+            container_port: workload::CONTAINER_PORT,
+            ..ContainerPort::default()
+        }]),
+        resources: Some(
+            app.spec
+                .frontend
+                .resources
+                .clone()
+                .unwrap_or_else(|| workload::resources("20m", "32Mi", "128Mi")),
+        ),
+        volume_mounts: Some(vec![VolumeMount {
+            name: "tmp".to_owned(),
+            mount_path: "/tmp".to_owned(),
+            ..VolumeMount::default()
+        }]),
+        ..Container::default()
+    };
+    let tmp = Volume {
+        name: "tmp".to_owned(),
+        empty_dir: Some(EmptyDirVolumeSource::default()),
+        ..Volume::default()
+    };
+    let pod = PodSpec {
+        volumes: Some(vec![tmp]),
+        ..PodSpec::default()
+    };
+    workload::serving_template(
+        app,
+        Component::Frontend,
+        workload::FRONTEND_UID,
+        BTreeMap::new(),
+        container,
+        pod,
+    )
+}

@@ -1,0 +1,232 @@
+//! The plan: from a ChatApp and what is observed of its children to the objects that should exist and the conditions to report.
+//! It is a function of values: it reads no clock and calls nobody. How objects get to the API server is `apply`'s business.
+//!
+//! The story of a pass: the database must be ready; then the migration for the wanted image must be done; then the server
+//! rolls; then the page. Each step says how it stands ([`verdict::Verdict`]) and holds the next one back until it is done. What
+//! ran before goes on meanwhile.
+//!
+//! A new child is one file here and one line in [`plan`].
+
+mod content;
+mod database;
+mod frontend;
+mod migration;
+mod names;
+mod pods;
+mod server;
+#[cfg(test)]
+mod tests;
+mod verdict;
+mod workload;
+
+pub(crate) use database::CNPG_API_VERSION;
+pub(crate) use names::APP_LABEL;
+pub(crate) use verdict::{Reason, Verdict};
+
+use chatapp_crds::{ChatApp, ConditionType};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    batch::v1::Job,
+    core::v1::{ConfigMap, Pod, ServiceAccount},
+};
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use content::ContentState;
+use names::Component;
+
+/// What the watch caches hold of one ChatApp's children.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Observed {
+    /// Whether the API server knows CloudNativePG's `Cluster`.
+    pub(crate) cnpg_installed: bool,
+    /// The CloudNativePG `Cluster`.
+    pub(crate) cluster: Option<Value>,
+    /// Jobs with our label; CloudNativePG's own, which inherit it, included.
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) server: Option<Deployment>,
+    pub(crate) frontend: Option<Deployment>,
+    /// The ConfigMap that `spec.content` names.
+    pub(crate) content: Option<ConfigMap>,
+    /// Pods of all parts, the database's included.
+    pub(crate) pods: Vec<Pod>,
+}
+
+impl Observed {
+    fn pods_of(&self, component: Component) -> impl Iterator<Item = &Pod> + Clone {
+        self.pods.iter().filter(move |pod| {
+            pod.labels()
+                .get(names::COMPONENT_LABEL)
+                .is_some_and(|label| label == component.as_str())
+        })
+    }
+}
+
+/// Whether the ChatApp, this one and no former one of the same name, is the object's controller.
+fn is_owned_by(app: &ChatApp, object: &impl ResourceExt) -> bool {
+    object.owner_references().iter().any(|owner| {
+        owner.controller == Some(true) && Some(&owner.uid) == app.metadata.uid.as_ref()
+    })
+}
+
+/// An object that should exist just so.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Child {
+    /// The condition that reports trouble with it.
+    pub(crate) condition: ConditionType,
+    /// The object, with only the fields that we decide.
+    pub(crate) object: Value,
+}
+
+impl Child {
+    fn new(condition: ConditionType, object: Value) -> Self {
+        Self { condition, object }
+    }
+
+    fn of<K: Resource<DynamicType = ()> + Serialize>(condition: ConditionType, object: &K) -> Self {
+        let mut object = json!(object);
+        if let Value::Object(fields) = &mut object {
+            fields.insert("apiVersion".to_owned(), json!(K::api_version(&())));
+            fields.insert("kind".to_owned(), json!(K::kind(&())));
+            // Not ours, and null or empty where the type can't leave it out.
+            fields.remove("status");
+        }
+        Self::new(condition, object)
+    }
+
+    fn text(&self, pointer: &str) -> &str {
+        self.object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn api_version(&self) -> &str {
+        self.text("/apiVersion")
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        self.text("/kind")
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.text("/metadata/name")
+    }
+}
+
+/// An object that should go. The uid makes sure that it is that one and not a later one of the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Deletion {
+    pub(crate) api_version: String,
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
+}
+
+/// What to do in one pass, and how things stand.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// To apply, in this order.
+    pub(crate) children: Vec<Child>,
+    pub(crate) deletions: Vec<Deletion>,
+    /// One verdict for each condition but `Ready`, which sums them up.
+    pub(crate) verdicts: Vec<(ConditionType, Verdict)>,
+    /// Server pods: existing, ready, wanted.
+    pub(crate) replicas: (i32, i32, i32),
+}
+
+/// Plans one pass.
+pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
+    let Some(source) = database::source(app) else {
+        let message = "spec.database needs exactly one of 'cluster' and 'external'";
+        let verdicts = vec![(
+            ConditionType::DatabaseReady,
+            Verdict::failed("InvalidSpec", message),
+        )];
+        return Plan {
+            children: Vec::new(),
+            deletions: Vec::new(),
+            verdicts,
+            replicas: (0, 0, 0),
+        };
+    };
+    let database = database::verdict(app, &source, observed);
+    let migration = migration::plan(app, &source, observed, &database);
+    let content = ContentState::of(app, observed);
+    let server = server::workload(app, &source, observed, &migration, &content);
+    let server_verdict = server.verdict(observed.pods_of(Component::Server));
+    let frontend = frontend::workload(app, observed, &server_verdict);
+    let frontend_verdict = frontend.verdict(observed.pods_of(Component::Frontend));
+
+    let mut children = vec![
+        service_account(app),
+        server.service(app),
+        frontend.service(app),
+    ];
+    if let database::Source::Cluster(spec) = source
+        && observed.cnpg_installed
+    {
+        children.push(database::cluster(app, spec));
+    }
+    children.extend(migration.child);
+    children.extend(server.child(app));
+    children.extend(frontend.child(app));
+
+    let status = observed
+        .server
+        .as_ref()
+        .and_then(|live| live.status.clone())
+        .unwrap_or_default();
+    Plan {
+        children,
+        deletions: migration.deletions,
+        verdicts: vec![
+            (ConditionType::DatabaseReady, database),
+            (ConditionType::Migrated, migration.verdict),
+            (ConditionType::ServerAvailable, server_verdict),
+            (ConditionType::FrontendAvailable, frontend_verdict),
+        ],
+        replicas: (
+            status.replicas.unwrap_or_default(),
+            status.ready_replicas.unwrap_or_default(),
+            app.spec.server.replicas,
+        ),
+    }
+}
+
+/// Address of the page inside the cluster.
+pub(crate) fn url(app: &ChatApp) -> String {
+    format!(
+        "http://{}.{}.svc",
+        names::frontend(app),
+        app.namespace().unwrap_or_default()
+    )
+}
+
+/// Names of the children that there is one of each, by which the watch caches are asked.
+pub(crate) struct ChildNames {
+    pub(crate) cluster: String,
+    pub(crate) server: String,
+    pub(crate) frontend: String,
+}
+
+impl ChildNames {
+    pub(crate) fn of(app: &ChatApp) -> Self {
+        Self {
+            cluster: names::database(app),
+            server: names::server(app),
+            frontend: names::frontend(app),
+        }
+    }
+}
+
+/// An account without rights: pods of ours carry no token.
+fn service_account(app: &ChatApp) -> Child {
+    let account = ServiceAccount {
+        metadata: names::metadata(app, Component::Shared, names::service_account(app)),
+        automount_service_account_token: Some(false),
+        ..ServiceAccount::default()
+    };
+    Child::of(ConditionType::ServerAvailable, &account)
+}

@@ -1,0 +1,124 @@
+//! What the children of a ChatApp are called and how they are labelled. Every name fits in 63 characters because the API
+//! allows 40 for the ChatApp's own.
+
+use std::collections::BTreeMap;
+
+use chatapp_crds::ChatApp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use kube::{Resource, ResourceExt};
+use sha2::{Digest, Sha256};
+
+/// Label of every child and pod: the name of the ChatApp that it belongs to. Watches select by it.
+pub(crate) const APP_LABEL: &str = "sillychat.io/chatapp";
+/// Label of every child: which part of the ChatApp it is.
+pub(crate) const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
+
+/// A part of a ChatApp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Component {
+    /// What all parts share.
+    Shared,
+    /// The database.
+    Database,
+    /// The migration Jobs.
+    Migration,
+    /// The chat server.
+    Server,
+    /// The page.
+    Frontend,
+}
+
+impl Component {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Database => "database",
+            Self::Migration => "migration",
+            Self::Server => "server",
+            Self::Frontend => "frontend",
+        }
+    }
+}
+
+pub(crate) fn service_account(app: &ChatApp) -> String {
+    app.name_any()
+}
+
+pub(crate) fn database(app: &ChatApp) -> String {
+    format!("{}-db", app.name_any())
+}
+
+pub(crate) fn server(app: &ChatApp) -> String {
+    format!("{}-server", app.name_any())
+}
+
+pub(crate) fn frontend(app: &ChatApp) -> String {
+    format!("{}-frontend", app.name_any())
+}
+
+pub(crate) fn migration(app: &ChatApp, key: &str) -> String {
+    format!("{}-migrate-{key}", app.name_any())
+}
+
+/// The recommended labels, and ours. None is taken from the ChatApp: a tracking label of Argo CD's on a child would make
+/// Argo CD prune it.
+pub(crate) fn labels(app: &ChatApp, component: Component) -> BTreeMap<String, String> {
+    let mut labels = selector_labels(app, component);
+    labels.extend(
+        [
+            ("app.kubernetes.io/name", "chatapp"),
+            ("app.kubernetes.io/instance", &app.name_any()),
+            ("app.kubernetes.io/part-of", "chatapp"),
+            ("app.kubernetes.io/managed-by", "chatapp-operator"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned())),
+    );
+    labels
+}
+
+fn selector_labels(app: &ChatApp, component: Component) -> BTreeMap<String, String> {
+    [
+        (APP_LABEL, app.name_any()),
+        (COMPONENT_LABEL, component.as_str().to_owned()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
+}
+
+/// Selects the pods of a part.
+pub(crate) fn selector(app: &ChatApp, component: Component) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some(selector_labels(app, component)),
+        ..LabelSelector::default()
+    }
+}
+
+/// Metadata of a child: name, labels and the ChatApp as its controller.
+pub(crate) fn metadata(app: &ChatApp, component: Component, name: String) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name),
+        namespace: app.namespace(),
+        labels: Some(labels(app, component)),
+        owner_references: owner(app).map(|owner| vec![owner]),
+        ..ObjectMeta::default()
+    }
+}
+
+fn owner(app: &ChatApp) -> Option<OwnerReference> {
+    app.controller_owner_ref(&())
+}
+
+/// The first 10 hexadecimal digits of the SHA-256 of the parts; parts can't run into each other.
+pub(crate) fn short_hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.len().to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher
+        .finalize()
+        .iter()
+        .take(5)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,108 @@
+//! Why pods don't run: reads what the kubelet and the scheduler report, and says it in one line that names the pod.
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::ResourceExt;
+
+use super::verdict::Verdict;
+
+/// Waiting reasons of a container that no time will heal.
+const FATAL: [&str; 9] = [
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "ErrImageNeverPull",
+    "ErrImagePull",
+    "ImageInspectError",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "RunContainerError",
+];
+
+/// The first trouble among the pods, if there is any; in the order of the pods' names, so that the message doesn't flap.
+pub(crate) fn trouble<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Verdict> {
+    let mut pods: Vec<&Pod> = pods
+        .into_iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+        .collect();
+    pods.sort_by_key(|pod| pod.name_any());
+    let verdicts: Vec<Verdict> = pods.iter().filter_map(|pod| pod_trouble(pod)).collect();
+    let failed = verdicts
+        .iter()
+        .find(|verdict| matches!(verdict, Verdict::Failed(_)))
+        .cloned();
+    failed.or_else(|| verdicts.into_iter().next())
+}
+
+fn pod_trouble(pod: &Pod) -> Option<Verdict> {
+    let name = pod.name_any();
+    let status = pod.status.as_ref()?;
+    let containers = status
+        .init_container_statuses
+        .iter()
+        .flatten()
+        .chain(status.container_statuses.iter().flatten());
+    for container in containers {
+        if let Some(verdict) = container_trouble(&name, container) {
+            return Some(verdict);
+        }
+    }
+    let unschedulable = status.conditions.iter().flatten().find(|condition| {
+        condition.type_ == "PodScheduled"
+            && condition.status == "False"
+            && condition.reason.as_deref() == Some("Unschedulable")
+    })?;
+    let message = unschedulable.message.as_deref().unwrap_or("no node fits");
+    Some(Verdict::failed(
+        "Unschedulable",
+        format!("pod {name} can't be scheduled: {message}"),
+    ))
+}
+
+fn container_trouble(pod: &str, container: &ContainerStatus) -> Option<Verdict> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason = FATAL
+        .into_iter()
+        .find(|fatal| waiting.reason.as_deref() == Some(*fatal))?;
+    let detail = match reason {
+        "CrashLoopBackOff" => last_words(container),
+        _ => waiting.message.clone().unwrap_or_default(),
+    };
+    // An image error doesn't always name the image.
+    let image = if detail.contains(&container.image) {
+        String::new()
+    } else {
+        format!(" ({})", container.image)
+    };
+    Some(Verdict::failed(
+        reason,
+        format!(
+            "pod {pod}, container {}{image}: {reason}: {}",
+            container.name,
+            shorten(&detail)
+        ),
+    ))
+}
+
+/// What a container said last before it ended.
+pub(crate) fn last_words(container: &ContainerStatus) -> String {
+    let ended = |state: &Option<k8s_openapi::api::core::v1::ContainerState>| {
+        state.as_ref().and_then(|state| state.terminated.clone())
+    };
+    let Some(terminated) = ended(&container.last_state).or_else(|| ended(&container.state)) else {
+        return "no message".to_owned();
+    };
+    let message = terminated.message.unwrap_or_default();
+    format!("exit code {}: {}", terminated.exit_code, message.trim())
+}
+
+/// At most 400 characters, the end of it: the last lines of a log say the most.
+pub(crate) fn shorten(text: &str) -> String {
+    const LIMIT: usize = 400;
+    let text = text.trim();
+    let length = text.chars().count();
+    if length <= LIMIT {
+        return text.to_owned();
+    }
+    let end: String = text.chars().skip(length - LIMIT).collect();
+    format!("...{end}")
+}

@@ -1,0 +1,200 @@
+//! From the plan's verdicts to `status`: conditions, phase and counts. Times move only when a condition's status changes, so that
+//! a status at rest is the same value, and nothing is written.
+
+use chatapp_crds::{ChatApp, ChatAppStatus, ConditionType, Phase};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::plan::{self, Plan, Reason, Verdict};
+
+/// The status to report for `app` after a pass with `plan` at `now`.
+pub(crate) fn status(app: &ChatApp, plan: &Plan, now: Timestamp) -> ChatAppStatus {
+    let former = app.status.clone().unwrap_or_default();
+    let ready = sum_up(&plan.verdicts);
+    let (replicas, ready_replicas, wanted) = plan.replicas;
+    let serves = plan
+        .verdicts
+        .iter()
+        .any(|(type_, verdict)| *type_ == ConditionType::ServerAvailable && verdict.is_done());
+    let conditions = plan
+        .verdicts
+        .iter()
+        .map(|(type_, verdict)| (*type_, verdict))
+        .chain([(ConditionType::Ready, &ready)])
+        .map(|(type_, verdict)| condition(app, &former.conditions, type_, verdict, now))
+        .collect();
+    ChatAppStatus {
+        observed_generation: app.metadata.generation,
+        phase: Some(match ready {
+            Verdict::Done(_) => Phase::Ready,
+            Verdict::Waiting(_) => Phase::Progressing,
+            Verdict::Failed(_) => Phase::Degraded,
+        }),
+        url: Some(plan::url(app)),
+        image: if serves {
+            Some(app.spec.server.image.clone())
+        } else {
+            former.image
+        },
+        replicas,
+        ready_replicas,
+        ready: Some(format!("{ready_replicas}/{wanted}")),
+        conditions,
+    }
+}
+
+/// `Ready` says what is in the way: what has failed before what is waited for, and the earlier step before the later.
+fn sum_up(verdicts: &[(ConditionType, Verdict)]) -> Verdict {
+    let failed = verdicts
+        .iter()
+        .find(|(_, verdict)| matches!(verdict, Verdict::Failed(_)));
+    let blocking = failed.or_else(|| verdicts.iter().find(|(_, verdict)| !verdict.is_done()));
+    blocking.map_or_else(
+        || Verdict::done("Available", "the chat is served"),
+        |(_, verdict)| verdict.clone(),
+    )
+}
+
+fn condition(
+    app: &ChatApp,
+    former: &[Condition],
+    type_: ConditionType,
+    verdict: &Verdict,
+    now: Timestamp,
+) -> Condition {
+    let status = if verdict.is_done() { "True" } else { "False" };
+    let Reason { reason, message } = verdict.reason();
+    let since = former
+        .iter()
+        .find(|condition| condition.type_ == type_.as_str() && condition.status == status);
+    Condition {
+        type_: type_.as_str().to_owned(),
+        status: status.to_owned(),
+        reason: (*reason).to_owned(),
+        message: message.clone(),
+        observed_generation: app.metadata.generation,
+        last_transition_time: since.map_or(Time(now), |condition| {
+            condition.last_transition_time.clone()
+        }),
+    }
+}
+
+/// The conditions that say something else than before: each of them is worth an event.
+pub(crate) fn transitions<'a>(
+    former: Option<&'a ChatAppStatus>,
+    present: &'a ChatAppStatus,
+) -> impl Iterator<Item = &'a Condition> {
+    present.conditions.iter().filter(move |condition| {
+        let before = former.and_then(|former| {
+            former
+                .conditions
+                .iter()
+                .find(|before| before.type_ == condition.type_)
+        });
+        before.is_none_or(|before| {
+            before.status != condition.status || before.reason != condition.reason
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(status: Option<ChatAppStatus>) -> ChatApp {
+        let mut app: ChatApp = serde_json::from_value(serde_json::json!({
+            "apiVersion": "sillychat.io/v1alpha1", "kind": "ChatApp",
+            "metadata": {"name": "demo", "namespace": "test", "generation": 3},
+            "spec": {"server": {"image": "server:2"}, "frontend": {"image": "page:1"}, "database": {"cluster": {"storage": {"size": "1Gi"}}}},
+        }))
+        .expect("a ChatApp");
+        app.status = status;
+        app
+    }
+
+    fn plan(server: Verdict) -> Plan {
+        Plan {
+            children: Vec::new(),
+            deletions: Vec::new(),
+            verdicts: vec![
+                (
+                    ConditionType::DatabaseReady,
+                    Verdict::done("ClusterReady", "fine"),
+                ),
+                (
+                    ConditionType::Migrated,
+                    Verdict::done("SchemaCurrent", "fine"),
+                ),
+                (ConditionType::ServerAvailable, server),
+                (
+                    ConditionType::FrontendAvailable,
+                    Verdict::waiting("WaitingForServer", "waits"),
+                ),
+            ],
+            replicas: (2, 1, 2),
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a time")
+    }
+
+    #[test]
+    fn ready_names_what_has_failed_first() {
+        let status = status(
+            &app(None),
+            &plan(Verdict::failed("ImagePullBackOff", "pod x: no such image")),
+            at(1),
+        );
+        let ready = status.conditions.last().expect("conditions");
+        assert_eq!(
+            (ready.type_.as_str(), ready.status.as_str()),
+            ("Ready", "False")
+        );
+        assert_eq!(
+            (ready.reason.as_str(), ready.message.as_str()),
+            ("ImagePullBackOff", "pod x: no such image")
+        );
+        assert_eq!(status.phase, Some(Phase::Degraded));
+        assert_eq!(status.ready.as_deref(), Some("1/2"));
+        assert!(
+            status
+                .conditions
+                .iter()
+                .all(|condition| condition.observed_generation == Some(3))
+        );
+    }
+
+    #[test]
+    fn the_same_verdicts_give_the_same_status_later() {
+        let plan = plan(Verdict::waiting("RollingOut", "1/2"));
+        let first = status(&app(None), &plan, at(1));
+        let second = status(&app(Some(first.clone())), &plan, at(100));
+        assert_eq!(first, second);
+        assert_eq!(transitions(Some(&first), &second).count(), 0);
+    }
+
+    #[test]
+    fn the_image_that_serves_is_the_former_one_until_the_new_one_does() {
+        let former = ChatAppStatus {
+            image: Some("server:1".to_owned()),
+            ..ChatAppStatus::default()
+        };
+        let rolling = status(
+            &app(Some(former)),
+            &plan(Verdict::waiting("RollingOut", "1/2")),
+            at(1),
+        );
+        assert_eq!(rolling.image.as_deref(), Some("server:1"));
+        let done = status(
+            &app(Some(rolling.clone())),
+            &plan(Verdict::done("Available", "2/2")),
+            at(2),
+        );
+        assert_eq!(done.image.as_deref(), Some("server:2"));
+        let changed: Vec<_> = transitions(Some(&rolling), &done)
+            .map(|condition| condition.type_.as_str())
+            .collect();
+        assert_eq!(changed, ["ServerAvailable", "Ready"]);
+    }
+}
