@@ -40,15 +40,22 @@ pub(crate) enum ContentError {
     Blank { line: u64, path: String },
     #[error("line {line}: {path} must not contain the character U+0000")]
     Nul { line: u64, path: String },
-    #[error("line {line}: {path} is the same as on line {earlier}, except for case and surrounding blanks")]
-    Duplicate { line: u64, path: String, earlier: u64 },
+    #[error(
+        "line {line}: {path} is the same as on line {earlier}, except for case and surrounding blanks"
+    )]
+    Duplicate {
+        line: u64,
+        path: String,
+        earlier: u64,
+    },
 }
 
 impl Content {
     /// Read and check a content file.
     pub(crate) fn parse(yaml: &str) -> Result<Self, ContentError> {
         let options = serde_saphyr::options! { with_snippet: false };
-        let file: ContentFile = serde_saphyr::from_str_with_options(yaml, options).map_err(|error| yaml_error(&error))?;
+        let file: ContentFile = serde_saphyr::from_str_with_options(yaml, options)
+            .map_err(|error| yaml_error(&error))?;
         Ok(Self {
             greetings: lines("greetings", file.greetings)?,
             fallbacks: lines("fallbacks", file.fallbacks)?,
@@ -89,7 +96,10 @@ struct Dialogue {
 
 fn dialogues(list: Spanned<Vec<Dialogue>>) -> Result<HashMap<String, Lines>, ContentError> {
     if list.value.is_empty() {
-        return Err(ContentError::EmptyList { line: list.referenced.line(), path: "dialogues".to_owned() });
+        return Err(ContentError::EmptyList {
+            line: list.referenced.line(),
+            path: "dialogues".to_owned(),
+        });
     }
     let mut replies_by_text = HashMap::new();
     let mut line_by_text = HashMap::new();
@@ -99,11 +109,18 @@ fn dialogues(list: Spanned<Vec<Dialogue>>) -> Result<HashMap<String, Lines>, Con
         let key = normalise(&checked(&path, dialogue.text)?);
         match line_by_text.entry(key.clone()) {
             Entry::Occupied(earlier) => {
-                return Err(ContentError::Duplicate { line, path, earlier: *earlier.get() });
+                return Err(ContentError::Duplicate {
+                    line,
+                    path,
+                    earlier: *earlier.get(),
+                });
             }
             Entry::Vacant(place) => place.insert(line),
         };
-        replies_by_text.insert(key, lines(&format!("dialogues[{index}].replies"), dialogue.replies)?);
+        replies_by_text.insert(
+            key,
+            lines(&format!("dialogues[{index}].replies"), dialogue.replies)?,
+        );
     }
     Ok(replies_by_text)
 }
@@ -116,19 +133,31 @@ fn lines(path: &str, list: Spanned<Vec<Spanned<String>>>) -> Result<Lines, Conte
         .enumerate()
         .map(|(index, text)| checked(&format!("{path}[{index}]"), text));
     let Some(first) = texts.next() else {
-        return Err(ContentError::EmptyList { line, path: path.to_owned() });
+        return Err(ContentError::EmptyList {
+            line,
+            path: path.to_owned(),
+        });
     };
-    Ok(Lines { first: first?, others: texts.collect::<Result<_, _>>()? })
+    Ok(Lines {
+        first: first?,
+        others: texts.collect::<Result<_, _>>()?,
+    })
 }
 
 fn checked(path: &str, text: Spanned<String>) -> Result<String, ContentError> {
     let line = text.referenced.line();
     if text.value.trim().is_empty() {
-        return Err(ContentError::Blank { line, path: path.to_owned() });
+        return Err(ContentError::Blank {
+            line,
+            path: path.to_owned(),
+        });
     }
     // PostgreSQL has no place for it in a text.
     if text.value.contains('\0') {
-        return Err(ContentError::Nul { line, path: path.to_owned() });
+        return Err(ContentError::Nul {
+            line,
+            path: path.to_owned(),
+        });
     }
     Ok(text.value)
 }
@@ -174,7 +203,11 @@ mod tests {
     #[test]
     fn unknown_fields_are_refused() {
         assert_refused("greetings: [a]\nfallbacks: [b]\ndialogs: []", 3, "dialogs");
-        assert_refused("greetings: [a]\nfallbacks: [b]\ndialogues:\n- text: x\n  reply: [y]", 5, "reply");
+        assert_refused(
+            "greetings: [a]\nfallbacks: [b]\ndialogues:\n- text: x\n  reply: [y]",
+            5,
+            "reply",
+        );
     }
 
     #[test]
@@ -186,19 +219,39 @@ mod tests {
     #[test]
     fn wrong_types_are_refused() {
         assert_refused("greetings: [a]\nfallbacks: b\ndialogues: []", 2, "");
-        assert_refused("greetings:\n- a\n- {b: c}\nfallbacks: [b]\ndialogues: []", 3, "");
+        assert_refused(
+            "greetings:\n- a\n- {b: c}\nfallbacks: [b]\ndialogues: []",
+            3,
+            "",
+        );
     }
 
     #[test]
     fn a_field_given_twice_is_refused() {
-        assert_refused("greetings: [a]\ngreetings: [b]\nfallbacks: [b]", 2, "greetings");
+        assert_refused(
+            "greetings: [a]\ngreetings: [b]\nfallbacks: [b]",
+            2,
+            "greetings",
+        );
     }
 
     #[test]
     fn empty_lists_are_refused() {
-        assert_refused("greetings: []\nfallbacks: [b]\ndialogues: [{text: x, replies: [y]}]", 1, "greetings must not be empty");
-        assert_refused("greetings: [a]\nfallbacks: []\ndialogues: [{text: x, replies: [y]}]", 2, "fallbacks must not be empty");
-        assert_refused("greetings: [a]\nfallbacks: [b]\ndialogues: []", 3, "dialogues must not be empty");
+        assert_refused(
+            "greetings: []\nfallbacks: [b]\ndialogues: [{text: x, replies: [y]}]",
+            1,
+            "greetings must not be empty",
+        );
+        assert_refused(
+            "greetings: [a]\nfallbacks: []\ndialogues: [{text: x, replies: [y]}]",
+            2,
+            "fallbacks must not be empty",
+        );
+        assert_refused(
+            "greetings: [a]\nfallbacks: [b]\ndialogues: []",
+            3,
+            "dialogues must not be empty",
+        );
         assert_refused(
             "greetings: [a]\nfallbacks: [b]\ndialogues:\n- text: x\n  replies: []",
             5,
@@ -208,13 +261,25 @@ mod tests {
 
     #[test]
     fn blank_texts_are_refused() {
-        assert_refused("greetings:\n- a\n- ' '\nfallbacks: [b]\ndialogues: [{text: x, replies: [y]}]", 3, "greetings[1] must not be blank");
-        assert_refused("greetings: [a]\nfallbacks: [b]\ndialogues:\n- text: \"\\t\"\n  replies: [y]", 4, "dialogues[0].text must not be blank");
+        assert_refused(
+            "greetings:\n- a\n- ' '\nfallbacks: [b]\ndialogues: [{text: x, replies: [y]}]",
+            3,
+            "greetings[1] must not be blank",
+        );
+        assert_refused(
+            "greetings: [a]\nfallbacks: [b]\ndialogues:\n- text: \"\\t\"\n  replies: [y]",
+            4,
+            "dialogues[0].text must not be blank",
+        );
     }
 
     #[test]
     fn nul_is_refused() {
-        assert_refused("greetings: [a]\nfallbacks: [\"b\\0\"]\ndialogues: [{text: x, replies: [y]}]", 2, "U+0000");
+        assert_refused(
+            "greetings: [a]\nfallbacks: [\"b\\0\"]\ndialogues: [{text: x, replies: [y]}]",
+            2,
+            "U+0000",
+        );
     }
 
     #[test]

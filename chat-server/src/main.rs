@@ -1,2 +1,63 @@
-//! Placeholder.
-fn main() {}
+//! The chat server: an HTTP API in front of PostgreSQL or SQLite. This file turns a command line into a run and its
+//! outcome into an exit code: 0 done, 1 failed, 2 not understood.
+
+mod cli;
+mod content;
+mod http;
+mod logging;
+mod message;
+mod reply;
+mod serve;
+mod storage;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+
+use crate::cli::{Cli, Command, DatabaseArgs};
+use crate::storage::migrations;
+use crate::storage::url::DatabaseUrl;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(cli.log_format);
+    match run(&cli.command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(args) => serve::serve(args, &database_url(&args.database)?).await,
+        Command::Migrate(database) => {
+            let url = database_url(database)?;
+            let report = migrations::migrate(&url)
+                .await
+                .with_context(|| format!("cannot migrate {url}"))?;
+            println!("{url}: {report}");
+            Ok(())
+        }
+    }
+}
+
+/// The database URL, from wherever it was given. One that isn't understood is an error of usage.
+fn database_url(args: &DatabaseArgs) -> anyhow::Result<DatabaseUrl> {
+    let url = match (&args.database_url, &args.database_url_file) {
+        (Some(url), _) => url.clone(),
+        (None, Some(file)) => std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the database URL from {}", file.display()))?,
+        (None, None) => String::new(),
+    };
+    match url.parse() {
+        Ok(url) => Ok(url),
+        Err(error) => Cli::command()
+            .error(ErrorKind::ValueValidation, error)
+            .exit(),
+    }
+}

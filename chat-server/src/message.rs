@@ -46,13 +46,20 @@ mod tests {
 
     #[test]
     fn is_trimmed() {
-        assert_eq!(MessageText::new("\u{2003} a b \n").map(|text| text.0), Ok("a b".to_owned()));
+        assert_eq!(
+            MessageText::new("\u{2003} a b \n").map(|text| text.0),
+            Ok("a b".to_owned())
+        );
     }
 
     #[test]
     fn blank_is_refused() {
         for blank in ["", " ", "\t\r\n", "\u{3000}\u{a0}"] {
-            assert_eq!(MessageText::new(blank), Err(RefusedText::Blank), "{blank:?}");
+            assert_eq!(
+                MessageText::new(blank),
+                Err(RefusedText::Blank),
+                "{blank:?}"
+            );
         }
     }
 
@@ -60,7 +67,10 @@ mod tests {
     fn characters_count_not_bytes_and_only_after_trimming() {
         let longest = "é".repeat(MAX_CHARACTERS);
         assert!(MessageText::new(&format!("  {longest}  ")).is_ok());
-        assert_eq!(MessageText::new(&format!("{longest}!")), Err(RefusedText::TooLong(4001)));
+        assert_eq!(
+            MessageText::new(&format!("{longest}!")),
+            Err(RefusedText::TooLong(4001))
+        );
     }
 
     #[test]

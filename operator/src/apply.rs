@@ -146,12 +146,15 @@ fn belongs_to(live: &Value, owner_uid: &str) -> bool {
         .any(|owner| owner["uid"] == owner_uid && owner["controller"] == true)
 }
 
+/// Hexadecimal digits of bytes.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |digits, byte| {
+        digits + &format!("{byte:02x}")
+    })
+}
+
 fn with_hash(object: &Value) -> Value {
-    let hash: String = Sha256::digest(object.to_string())
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = hex(&Sha256::digest(object.to_string())[..8]);
     let mut object = object.clone();
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
         let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));

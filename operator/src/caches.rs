@@ -1,10 +1,10 @@
-//! The watch caches: one reflector for each kind of child, filled with only what belongs to ChatApps, and asked for one
+//! The watch caches: one reflector for each kind of child, filled with only what belongs to a ChatApp, and asked for one
 //! ChatApp's children at a time.
 
 use std::{fmt::Debug, hash::Hash, sync::Arc};
 
 use chatapp_crds::ChatApp;
-use futures::{FutureExt, Stream};
+use futures::{FutureExt, StreamExt, stream::BoxStream};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::Job,
@@ -71,33 +71,21 @@ pub(crate) struct Caches {
     pods: Store<Pod>,
 }
 
-/// The streams that fill the caches; each item is an object that was touched, deleted ones included.
-pub(crate) struct Streams<S1, S2, S3, S4, S5, S6> {
-    pub(crate) clusters: S1,
-    pub(crate) jobs: S2,
-    pub(crate) deployments: S3,
-    pub(crate) services: S4,
-    pub(crate) service_accounts: S5,
-    pub(crate) pods: S6,
+/// Objects that were touched, deleted ones included.
+type Touched<K> = BoxStream<'static, Result<K, watcher::Error>>;
+
+/// The streams that fill the caches: a cache is filled only while its stream is polled.
+pub(crate) struct Streams {
+    pub(crate) clusters: Touched<DynamicObject>,
+    pub(crate) jobs: Touched<Job>,
+    pub(crate) deployments: Touched<Deployment>,
+    pub(crate) services: Touched<Service>,
+    pub(crate) service_accounts: Touched<ServiceAccount>,
+    pub(crate) pods: Touched<Pod>,
 }
 
-type Touched<K> = Result<K, watcher::Error>;
-
-/// Builds the caches and the streams that keep them: a cache is filled only while its stream is polled.
-pub(crate) fn caches(
-    client: &Client,
-    scope: &Scope,
-) -> (
-    Caches,
-    Streams<
-        impl Stream<Item = Touched<DynamicObject>> + use<>,
-        impl Stream<Item = Touched<Job>> + use<>,
-        impl Stream<Item = Touched<Deployment>> + use<>,
-        impl Stream<Item = Touched<Service>> + use<>,
-        impl Stream<Item = Touched<ServiceAccount>> + use<>,
-        impl Stream<Item = Touched<Pod>> + use<>,
-    >,
-) {
+/// Builds the caches and their streams.
+pub(crate) fn caches(client: &Client, scope: &Scope) -> (Caches, Streams) {
     let resource = cluster_resource();
     let (clusters, cluster_stream) = cache(scope.dynamic_api(client.clone(), &resource), resource);
     let (jobs, job_stream) = cache(scope.api(client.clone()), ());
@@ -126,13 +114,10 @@ pub(crate) fn caches(
 }
 
 /// A cache of the objects with our label. Each watch has a backoff of its own: one that fails doesn't slow the others down.
-fn cache<K>(
-    api: Api<K>,
-    dynamic_type: K::DynamicType,
-) -> (Store<K>, impl Stream<Item = Touched<K>> + use<K>)
+fn cache<K>(api: Api<K>, dynamic_type: K::DynamicType) -> (Store<K>, Touched<K>)
 where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-    K::DynamicType: Eq + Hash + Clone + Send,
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K::DynamicType: Eq + Hash + Clone + Send + Sync,
 {
     let writer = Writer::new(dynamic_type);
     let store = writer.as_reader();
@@ -140,7 +125,8 @@ where
         .default_backoff()
         .modify(trim)
         .reflect(writer)
-        .touched_objects();
+        .touched_objects()
+        .boxed();
     (store, stream)
 }
 
@@ -182,10 +168,12 @@ impl Caches {
         let name = child.name();
         match child.kind() {
             "Cluster" => self.cluster(namespace, name).map(|object| json!(*object)),
-            "Job" => get(&self.jobs, namespace, name).map(value),
-            "Deployment" => get(&self.deployments, namespace, name).map(value),
-            "Service" => get(&self.services, namespace, name).map(value),
-            "ServiceAccount" => get(&self.service_accounts, namespace, name).map(value),
+            "Job" => get(&self.jobs, namespace, name).map(|object| value(&*object)),
+            "Deployment" => get(&self.deployments, namespace, name).map(|object| value(&*object)),
+            "Service" => get(&self.services, namespace, name).map(|object| value(&*object)),
+            "ServiceAccount" => {
+                get(&self.service_accounts, namespace, name).map(|object| value(&*object))
+            }
             _ => None,
         }
     }
@@ -218,8 +206,8 @@ fn of_app<K: Resource<DynamicType = ()> + Clone>(store: &Store<K>, app: &ChatApp
 }
 
 /// Objects in a cache have no `apiVersion` and `kind`: a list doesn't repeat them.
-fn value<K: Resource<DynamicType = ()> + Serialize>(object: Arc<K>) -> Value {
-    let mut value = json!(*object);
+fn value<K: Resource<DynamicType = ()> + Serialize>(object: &K) -> Value {
+    let mut value = json!(object);
     value["apiVersion"] = json!(K::api_version(&()));
     value["kind"] = json!(K::kind(&()));
     value

@@ -33,14 +33,14 @@ use crate::{
     status,
 };
 
-/// How many ChatApps are worked on at the same time; kube's default is no bound at all.
+/// How many of them are worked on at the same time; kube's default is no bound at all.
 const CONCURRENCY: u16 = 8;
 /// A pass that takes longer is given up and tried again.
-const PASS_LIMIT: Duration = Duration::from_secs(60);
+const PASS_LIMIT: Duration = Duration::from_mins(1);
 /// When to look again at a ChatApp that waits: a safety net, events come sooner.
 const WAITING: Duration = Duration::from_secs(15);
 /// When to look again at a ChatApp that is as wanted.
-const AT_REST: Duration = Duration::from_secs(300);
+const AT_REST: Duration = Duration::from_mins(5);
 
 struct Context {
     client: Client,
@@ -54,7 +54,7 @@ struct Context {
 #[derive(Debug, thiserror::Error)]
 enum PassError {
     #[error("this ChatApp can't be read ({0}): is the CRD older than the operator?")]
-    Unreadable(kube::core::error_boundary::InvalidObject),
+    Unreadable(Box<kube::core::error_boundary::InvalidObject>),
     #[error(transparent)]
     Apply(#[from] ApplyError),
     #[error("status of the ChatApp: {0}")]
@@ -80,7 +80,7 @@ impl PassError {
     }
 }
 
-/// Reconciles the ChatApps in `scope` until `stop` completes; passes under way are finished.
+/// Reconciles every ChatApp in `scope` until `stop` completes; passes under way are finished.
 pub(crate) async fn run(
     client: Client,
     scope: Scope,
@@ -168,7 +168,7 @@ async fn pass(
     let app = guard
         .0
         .as_ref()
-        .map_err(|error| PassError::Unreadable(error.clone()))?;
+        .map_err(|error| PassError::Unreadable(Box::new(error.clone())))?;
     // Owner references do the rest.
     if app.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
@@ -314,6 +314,8 @@ async fn write_status(
     Ok(())
 }
 
+// The signature is kube's.
+#[allow(clippy::needless_pass_by_value)]
 fn error_policy(
     guard: Arc<DeserializeGuard<ChatApp>>,
     error: &PassError,
@@ -355,7 +357,7 @@ mod tests {
             .map(|failures| backoff(failures, false, 0.5).as_secs_f64())
             .collect();
         assert_eq!(delays, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
-        assert_eq!(backoff(1, true, 0.5), Duration::from_secs(60));
+        assert_eq!(backoff(1, true, 0.5), Duration::from_mins(1));
     }
 
     #[test]

@@ -14,7 +14,10 @@ pub(super) struct Lease<DB: Database> {
 
 impl<DB: Database> Lease<DB> {
     pub(super) async fn take(pool: &Pool<DB>) -> Result<Self, StorageError> {
-        Ok(Self { connection: pool.acquire().await?, fit: false })
+        Ok(Self {
+            connection: pool.acquire().await?,
+            fit: false,
+        })
     }
 
     pub(super) fn connection(&mut self) -> &mut DB::Connection {
@@ -70,7 +73,9 @@ mod tests {
 
     #[test]
     fn broken_connections_are_not_used_again() {
-        assert!(!is_fit_after(&sqlx::Error::Io(std::io::ErrorKind::BrokenPipe.into())));
+        assert!(!is_fit_after(&sqlx::Error::Io(
+            std::io::ErrorKind::BrokenPipe.into()
+        )));
         assert!(!is_fit_after(&sqlx::Error::Protocol("nonsense".to_owned())));
     }
 }

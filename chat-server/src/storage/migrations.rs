@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::url::DatabaseUrl;
 
@@ -20,6 +20,7 @@ const TABLE: &str = "_sqlx_migrations";
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long another `migrate` on the same SQLite file is waited for.
 const SQLITE_LOCK_LIMIT: Duration = Duration::from_mins(1);
+const SQLITE_LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a database's schema compares with what this program needs.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,7 +59,11 @@ impl SchemaState {
     }
 
     fn of(migrator: &Migrator, applied: &[i64]) -> Self {
-        match migrator.iter().filter(|migration| !applied.contains(&migration.version)).count() {
+        match migrator
+            .iter()
+            .filter(|migration| !applied.contains(&migration.version))
+            .count()
+        {
             0 => Self::UpToDate,
             missing => Self::Behind(missing),
         }
@@ -102,17 +107,52 @@ async fn migrate_sqlite(path: &Path) -> Result<Report, MigrationError> {
         .create_if_missing(true)
         .foreign_keys(true)
         .busy_timeout(SQLITE_LOCK_LIMIT);
+    let mut connection: SqliteConnection =
+        options.connect().await.map_err(MigrationError::Connect)?;
+    write_ahead(&mut connection)
+        .await
+        .map_err(MigrationError::Connect)?;
     // SQLite has no advisory locks, but a transaction that is a write from its start keeps others out.
-    let mut connection: SqliteConnection = options.connect().await.map_err(MigrationError::Connect)?;
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(MigrationError::Connect)?;
+    let mut transaction = connection
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(MigrationError::Connect)?;
     let report = apply(&SQLITE, &mut *transaction).await?;
     transaction.commit().await.map_err(MigrationError::Commit)?;
     connection.close().await.map_err(MigrationError::Commit)?;
     Ok(report)
 }
 
+/// Turn on write-ahead logging, so that readers and the writer don't wait for each other. The file remembers it. SQLite
+/// doesn't wait for the lock that the change needs, so it is asked for again while another `migrate` has it.
+async fn write_ahead(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let deadline = Instant::now() + SQLITE_LOCK_LIMIT;
+    loop {
+        match sqlx::query("PRAGMA journal_mode = WAL")
+            .execute(&mut *connection)
+            .await
+        {
+            Err(sqlx::Error::Database(error))
+                if is_busy(error.code().as_deref()) && Instant::now() < deadline =>
+            {
+                sleep(SQLITE_LOCK_PAUSE).await;
+            }
+            outcome => return outcome.map(|_| ()),
+        }
+    }
+}
+
+/// Whether an SQLite error code, possibly an extended one, is `SQLITE_BUSY`.
+fn is_busy(code: Option<&str>) -> bool {
+    code.and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| code & 0xff == 5)
+}
+
 /// Apply what is missing on a connection that has locked out all others.
-async fn apply<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<Report, MigrateError> {
+async fn apply<C: Migrate>(
+    migrator: &Migrator,
+    connection: &mut C,
+) -> Result<Report, MigrateError> {
     connection.ensure_migrations_table(TABLE).await?;
     let before = connection.list_applied_migrations(TABLE).await?;
     let mut migrator = Migrator::with_migrations(migrator.iter().cloned().collect());
@@ -120,7 +160,11 @@ async fn apply<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<Re
     migrator.run_direct(None, connection, false).await?;
     let applied = migrator
         .iter()
-        .filter(|migration| before.iter().all(|earlier| earlier.version != migration.version))
+        .filter(|migration| {
+            before
+                .iter()
+                .all(|earlier| earlier.version != migration.version)
+        })
         .map(|migration| format!("{} {}", migration.version, migration.description))
         .collect();
     Ok(Report { applied })

@@ -58,7 +58,9 @@ impl Storage {
     /// A storage that connects when it is first used.
     pub(crate) fn new(url: &DatabaseUrl) -> Self {
         match url {
-            DatabaseUrl::Postgres(options) => Self::Postgres(postgres::Postgres::new(options.clone())),
+            DatabaseUrl::Postgres(options) => {
+                Self::Postgres(postgres::Postgres::new(options.clone()))
+            }
             DatabaseUrl::Sqlite(path) => Self::Sqlite(sqlite::Sqlite::new(path)),
         }
     }
@@ -77,7 +79,12 @@ impl Storage {
     }
 
     /// Record what the person said and what the bot answered: both or neither.
-    pub(crate) async fn add_exchange(&self, chat: Uuid, said: &str, reply: &str) -> Result<(), StorageError> {
+    pub(crate) async fn add_exchange(
+        &self,
+        chat: Uuid,
+        said: &str,
+        reply: &str,
+    ) -> Result<(), StorageError> {
         limited(async {
             match self {
                 Self::Postgres(database) => database.add_exchange(chat, said, reply).await,
@@ -130,7 +137,9 @@ impl Storage {
 }
 
 /// An operation that is given up when it takes too long; its connection is closed then, see [`lease`].
-async fn limited<T>(operation: impl Future<Output = Result<T, StorageError>>) -> Result<T, StorageError> {
+async fn limited<T>(
+    operation: impl Future<Output = Result<T, StorageError>>,
+) -> Result<T, StorageError> {
     timeout(OPERATION_LIMIT, operation)
         .await
         .unwrap_or(Err(StorageError::TooSlow))

@@ -23,7 +23,8 @@ const ADD_EXCHANGE: &str = "
     FROM chat CROSS JOIN (VALUES (1, 'USER', $2::text), (2, 'BOT', $3::text)) AS line (place, sender, body)
     ORDER BY line.place";
 
-const TRANSCRIPT: &str = "SELECT id, sent_at, sender, body FROM messages WHERE chat_id = $1 ORDER BY id";
+const TRANSCRIPT: &str =
+    "SELECT id, sent_at, sender, body FROM messages WHERE chat_id = $1 ORDER BY id";
 
 const CHAT_EXISTS: &str = "SELECT EXISTS (SELECT FROM chats WHERE id = $1)";
 
@@ -41,9 +42,10 @@ pub(crate) struct Postgres {
 impl Postgres {
     pub(super) fn new(options: PgConnectOptions) -> Self {
         let limit = format!("{}ms", STATEMENT_LIMIT.as_millis());
-        let options = options
-            .application_name("chat-server")
-            .options([("statement_timeout", &limit), ("idle_in_transaction_session_timeout", &limit)]);
+        let options = options.application_name("chat-server").options([
+            ("statement_timeout", &limit),
+            ("idle_in_transaction_session_timeout", &limit),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(MAX_CONNECTIONS)
             .acquire_timeout(ACQUIRE_LIMIT)
@@ -55,14 +57,28 @@ impl Postgres {
 
     pub(super) async fn start_chat(&self, chat: Uuid, greeting: &str) -> Result<(), StorageError> {
         let mut lease = Lease::take(&self.pool).await?;
-        let inserted = sqlx::query(START_CHAT).bind(chat).bind(greeting).execute(lease.connection()).await;
+        let inserted = sqlx::query(START_CHAT)
+            .bind(chat)
+            .bind(greeting)
+            .execute(lease.connection())
+            .await;
         lease.end(inserted)?;
         Ok(())
     }
 
-    pub(super) async fn add_exchange(&self, chat: Uuid, said: &str, reply: &str) -> Result<(), StorageError> {
+    pub(super) async fn add_exchange(
+        &self,
+        chat: Uuid,
+        said: &str,
+        reply: &str,
+    ) -> Result<(), StorageError> {
         let mut lease = Lease::take(&self.pool).await?;
-        let inserted = sqlx::query(ADD_EXCHANGE).bind(chat).bind(said).bind(reply).execute(lease.connection()).await;
+        let inserted = sqlx::query(ADD_EXCHANGE)
+            .bind(chat)
+            .bind(said)
+            .bind(reply)
+            .execute(lease.connection())
+            .await;
         match lease.end(inserted)?.rows_affected() {
             0 => Err(StorageError::UnknownChat),
             _ => Ok(()),
@@ -72,9 +88,15 @@ impl Postgres {
     pub(super) async fn transcript(&self, chat: Uuid) -> Result<Vec<Recorded>, StorageError> {
         let mut lease = Lease::take(&self.pool).await?;
         let selected = async {
-            let messages: Vec<Recorded> = sqlx::query_as(TRANSCRIPT).bind(chat).fetch_all(lease.connection()).await?;
+            let messages: Vec<Recorded> = sqlx::query_as(TRANSCRIPT)
+                .bind(chat)
+                .fetch_all(lease.connection())
+                .await?;
             let exists = !messages.is_empty()
-                || sqlx::query_scalar(CHAT_EXISTS).bind(chat).fetch_one(lease.connection()).await?;
+                || sqlx::query_scalar(CHAT_EXISTS)
+                    .bind(chat)
+                    .fetch_one(lease.connection())
+                    .await?;
             Ok(exists.then_some(messages))
         }
         .await;
@@ -83,7 +105,9 @@ impl Postgres {
 
     pub(super) async fn check(&self) -> Result<(), StorageError> {
         let mut lease = Lease::take(&self.pool).await?;
-        let is_read_only = sqlx::query_scalar(IS_READ_ONLY).fetch_one(lease.connection()).await;
+        let is_read_only = sqlx::query_scalar(IS_READ_ONLY)
+            .fetch_one(lease.connection())
+            .await;
         if matches!(is_read_only, Ok(true)) {
             // Not ended, so closed: the next connection may find the new primary.
             return Err(StorageError::ReadOnly);
@@ -95,8 +119,13 @@ impl Postgres {
     pub(super) async fn schema_state(&self) -> Result<SchemaState, StorageError> {
         let mut lease = Lease::take(&self.pool).await?;
         let applied = async {
-            if sqlx::query_scalar(HAS_MIGRATIONS).fetch_one(lease.connection()).await? {
-                sqlx::query_scalar(APPLIED).fetch_all(lease.connection()).await
+            if sqlx::query_scalar(HAS_MIGRATIONS)
+                .fetch_one(lease.connection())
+                .await?
+            {
+                sqlx::query_scalar(APPLIED)
+                    .fetch_all(lease.connection())
+                    .await
             } else {
                 Ok(Vec::new())
             }

@@ -24,13 +24,15 @@ const ADD_EXCHANGE: &str = "
     WHERE chats.id = ?1
     ORDER BY line.place";
 
-const TRANSCRIPT: &str = "SELECT id, sent_at, sender, body FROM messages WHERE chat_id = ? ORDER BY id";
+const TRANSCRIPT: &str =
+    "SELECT id, sent_at, sender, body FROM messages WHERE chat_id = ? ORDER BY id";
 
 const CHAT_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM chats WHERE id = ?)";
 
 const CHECK: &str = "SELECT EXISTS (SELECT 1 FROM chats)";
 
-const HAS_MIGRATIONS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
+const HAS_MIGRATIONS: &str =
+    "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
 
 const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success";
 
@@ -50,7 +52,10 @@ impl Sqlite {
             .max_connections(MAX_CONNECTIONS)
             .acquire_timeout(ACQUIRE_LIMIT)
             .connect_lazy_with(options);
-        Self { pool, path: path.to_owned() }
+        Self {
+            pool,
+            path: path.to_owned(),
+        }
     }
 
     pub(super) async fn start_chat(&self, chat: Uuid, greeting: &str) -> Result<(), StorageError> {
@@ -59,7 +64,12 @@ impl Sqlite {
         lease.end(inserted)
     }
 
-    pub(super) async fn add_exchange(&self, chat: Uuid, said: &str, reply: &str) -> Result<(), StorageError> {
+    pub(super) async fn add_exchange(
+        &self,
+        chat: Uuid,
+        said: &str,
+        reply: &str,
+    ) -> Result<(), StorageError> {
         let mut lease = Lease::take(&self.pool).await?;
         let inserted = sqlx::query(ADD_EXCHANGE)
             .bind(chat.hyphenated())
@@ -77,9 +87,15 @@ impl Sqlite {
         let chat = chat.hyphenated();
         let mut lease = Lease::take(&self.pool).await?;
         let selected = async {
-            let messages: Vec<Recorded> = sqlx::query_as(TRANSCRIPT).bind(chat).fetch_all(lease.connection()).await?;
+            let messages: Vec<Recorded> = sqlx::query_as(TRANSCRIPT)
+                .bind(chat)
+                .fetch_all(lease.connection())
+                .await?;
             let exists = !messages.is_empty()
-                || sqlx::query_scalar(CHAT_EXISTS).bind(chat).fetch_one(lease.connection()).await?;
+                || sqlx::query_scalar(CHAT_EXISTS)
+                    .bind(chat)
+                    .fetch_one(lease.connection())
+                    .await?;
             Ok(exists.then_some(messages))
         }
         .await;
@@ -99,8 +115,13 @@ impl Sqlite {
         }
         let mut lease = Lease::take(&self.pool).await?;
         let applied = async {
-            if sqlx::query_scalar(HAS_MIGRATIONS).fetch_one(lease.connection()).await? {
-                sqlx::query_scalar(APPLIED).fetch_all(lease.connection()).await
+            if sqlx::query_scalar(HAS_MIGRATIONS)
+                .fetch_one(lease.connection())
+                .await?
+            {
+                sqlx::query_scalar(APPLIED)
+                    .fetch_all(lease.connection())
+                    .await
             } else {
                 Ok(Vec::new())
             }
@@ -115,9 +136,20 @@ impl Sqlite {
 }
 
 /// Both rows, or none. The write lock is asked for at once: one that is asked for later can't be waited for.
-async fn insert_chat(connection: &mut SqliteConnection, chat: Uuid, greeting: &str) -> Result<(), sqlx::Error> {
+async fn insert_chat(
+    connection: &mut SqliteConnection,
+    chat: Uuid,
+    greeting: &str,
+) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    sqlx::query(INSERT_CHAT).bind(chat.hyphenated()).execute(&mut *transaction).await?;
-    sqlx::query(INSERT_GREETING).bind(chat.hyphenated()).bind(greeting).execute(&mut *transaction).await?;
+    sqlx::query(INSERT_CHAT)
+        .bind(chat.hyphenated())
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query(INSERT_GREETING)
+        .bind(chat.hyphenated())
+        .bind(greeting)
+        .execute(&mut *transaction)
+        .await?;
     transaction.commit().await
 }

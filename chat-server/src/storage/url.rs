@@ -24,7 +24,9 @@ pub(crate) enum UrlError {
     NoFile,
     #[error("a sqlite:// database URL takes no parameters")]
     Parameters,
-    #[error("the database URL isn't valid: are special characters in the password percent-encoded?")]
+    #[error(
+        "the database URL isn't valid: are special characters in the password percent-encoded?"
+    )]
     Invalid,
 }
 
@@ -34,7 +36,10 @@ impl FromStr for DatabaseUrl {
     fn from_str(url: &str) -> Result<Self, UrlError> {
         let url = url.trim();
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return url.parse().map(Self::Postgres).map_err(|_| UrlError::Invalid);
+            return url
+                .parse()
+                .map(Self::Postgres)
+                .map_err(|_| UrlError::Invalid);
         }
         let path = url.strip_prefix("sqlite://").ok_or(UrlError::Scheme)?;
         if path.is_empty() || path == ":memory:" {
@@ -69,29 +74,48 @@ mod tests {
     use super::*;
 
     fn shown(url: &str) -> String {
-        url.parse::<DatabaseUrl>().map_or_else(|error| error.to_string(), |url| url.to_string())
+        url.parse::<DatabaseUrl>()
+            .map_or_else(|error| error.to_string(), |url| url.to_string())
     }
 
     #[test]
     fn both_spellings_of_postgresql_are_understood() {
-        assert_eq!(shown("postgresql://app:pw@demo-db-rw.ns:5432/app"), "postgres://demo-db-rw.ns:5432/app");
-        assert_eq!(shown("postgres://app:pw@[::1]/app"), "postgres://[::1]:5432/app");
+        assert_eq!(
+            shown("postgresql://app:pw@demo-db-rw.ns:5432/app"),
+            "postgres://demo-db-rw.ns:5432/app"
+        );
+        assert_eq!(
+            shown("postgres://app:pw@[::1]/app"),
+            "postgres://[::1]:5432/app"
+        );
     }
 
     #[test]
     fn sqlite_paths_are_relative_or_absolute() {
         assert_eq!(shown("sqlite://chat.db"), "sqlite://chat.db");
-        assert_eq!(shown(" sqlite:///var/lib/a%20chat.db\n"), "sqlite:///var/lib/a chat.db");
+        assert_eq!(
+            shown(" sqlite:///var/lib/a%20chat.db\n"),
+            "sqlite:///var/lib/a chat.db"
+        );
     }
 
     #[test]
     fn what_is_not_a_database_is_refused() {
-        assert_eq!(shown("mysql://app:hunter2@db/app"), UrlError::Scheme.to_string());
+        assert_eq!(
+            shown("mysql://app:hunter2@db/app"),
+            UrlError::Scheme.to_string()
+        );
         assert_eq!(shown(""), UrlError::Scheme.to_string());
         assert_eq!(shown("sqlite://"), UrlError::NoFile.to_string());
         assert_eq!(shown("sqlite://:memory:"), UrlError::NoFile.to_string());
-        assert_eq!(shown("sqlite://chat.db?mode=memory"), UrlError::Parameters.to_string());
-        assert_eq!(shown("postgres://app:hunter2@db:port/app"), UrlError::Invalid.to_string());
+        assert_eq!(
+            shown("sqlite://chat.db?mode=memory"),
+            UrlError::Parameters.to_string()
+        );
+        assert_eq!(
+            shown("postgres://app:hunter2@db:port/app"),
+            UrlError::Invalid.to_string()
+        );
     }
 
     #[test]
@@ -103,7 +127,11 @@ mod tests {
             "postgres://app:hunter2/app",
             "mysql://app:hunter2@db/app",
         ] {
-            assert!(!shown(url).contains("hunter2"), "{url} is shown as {}", shown(url));
+            assert!(
+                !shown(url).contains("hunter2"),
+                "{url} is shown as {}",
+                shown(url)
+            );
         }
     }
 }

@@ -232,7 +232,9 @@ fn job(app: &ChatApp, source: &Source<'_>, identity: &str) -> (String, Child) {
 
 impl Deletion {
     fn of(job: &Job) -> Option<Self> {
-        job.meta().deletion_timestamp.is_none().then(|| ())?;
+        if job.meta().deletion_timestamp.is_some() {
+            return None;
+        }
         Some(Self {
             api_version: Job::api_version(&()).into_owned(),
             kind: Job::kind(&()).into_owned(),

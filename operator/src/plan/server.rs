@@ -34,13 +34,13 @@ pub(crate) fn workload<'a>(
     migration: &Migration,
     content: &ContentState,
 ) -> Workload<'a> {
-    let held = if !migration.verdict.is_done() {
-        Some(match &migration.verdict {
-            Verdict::Failed(reason) => Verdict::failed(reason.reason, reason.message.clone()),
-            other => Verdict::waiting("WaitingForMigration", other.reason().message.clone()),
-        })
-    } else {
-        content.trouble()
+    let held = match &migration.verdict {
+        Verdict::Done(_) => content.trouble(),
+        Verdict::Failed(reason) => Some(Verdict::failed(reason.reason, reason.message.clone())),
+        Verdict::Waiting(reason) => Some(Verdict::waiting(
+            "WaitingForMigration",
+            reason.message.clone(),
+        )),
     };
     Workload {
         component: Component::Server,

@@ -150,7 +150,7 @@ impl World {
         template.spec.as_ref()?.containers.first()?.image.as_deref()
     }
 
-    fn pod(&mut self, component: Component, job: Option<&str>, container: Value) {
+    fn pod(&mut self, component: Component, job: Option<&str>, container: &Value) {
         let mut labels = json!({"sillychat.io/chatapp": "demo", "app.kubernetes.io/component": component.as_str()});
         if let Some(job) = job {
             labels["batch.kubernetes.io/job-name"] = json!(job);
@@ -302,7 +302,7 @@ fn a_failed_migration_keeps_the_former_version_and_is_undone_by_the_former_spec(
         .expect("a Job");
     let ended = json!({"name": "migrate", "image": "server:2", "imageID": "", "ready": false, "restartCount": 0,
         "state": {"terminated": {"exitCode": 1, "message": "column missing"}}});
-    world.pod(Component::Migration, Some(&job), ended);
+    world.pod(Component::Migration, Some(&job), &ended);
     let plan = world.pass(&two);
     assert_eq!(
         states(&plan),
@@ -345,7 +345,7 @@ fn a_spec_that_changes_while_a_migration_runs_waits_for_its_end() {
     world.pod(
         Component::Migration,
         Some(&running),
-        waiting_container("PodInitializing", ""),
+        &waiting_container("PodInitializing", ""),
     );
 
     let plan = world.pass(&three);
@@ -423,7 +423,7 @@ fn a_wrong_image_is_named_and_its_correction_recovers() {
     world.pod(
         Component::Migration,
         Some(&job),
-        waiting_container("ImagePullBackOff", "Back-off pulling image"),
+        &waiting_container("ImagePullBackOff", "Back-off pulling image"),
     );
     let plan = world.pass(&wrong);
     let Verdict::Failed(reason) = verdict(&plan, Migrated) else {

@@ -1,0 +1,57 @@
+//! `GET /healthz`: the process answers. `GET /readyz`: requests may be sent here, which takes a database that answers
+//! and takes writes, a schema that was found to fit, and no shutdown under way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use super::App;
+use super::error::ApiError;
+
+/// What of readiness isn't asked of the database.
+#[derive(Debug, Default)]
+pub(crate) struct Lifecycle {
+    schema_fits: AtomicBool,
+    draining: AtomicBool,
+}
+
+impl Lifecycle {
+    pub(crate) fn schema_fits(&self) {
+        self.schema_fits.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_schema_known(&self) -> bool {
+        self.schema_fits.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Healthy {
+    status: &'static str,
+}
+
+const OK: Json<Healthy> = Json(Healthy { status: "ok" });
+
+pub(super) async fn healthz() -> Json<Healthy> {
+    OK
+}
+
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Healthy>, ApiError> {
+    if app.lifecycle.draining.load(Ordering::Acquire) {
+        return Err(ApiError::Unavailable("the server is stopping"));
+    }
+    app.storage.check().await?;
+    if !app.lifecycle.is_schema_known() {
+        return Err(ApiError::Unavailable(
+            "the database's schema isn't checked yet",
+        ));
+    }
+    Ok(OK)
+}

@@ -1,0 +1,57 @@
+//! The HTTP API: which paths there are and what holds for all of them. Each endpoint is a file of its own; a new one is
+//! a file and a line in [`router`].
+
+mod error;
+mod health;
+mod json;
+mod message;
+mod request_log;
+mod start_chat;
+mod transcript;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+use tower_http::services::ServeDir;
+
+use self::error::ApiError;
+pub(crate) use self::health::Lifecycle;
+use crate::content::Content;
+use crate::storage::Storage;
+
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// What the endpoints share.
+pub(crate) struct App {
+    pub(crate) content: Content,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) storage: Storage,
+}
+
+/// The API, and below it the built page if there is one.
+pub(crate) fn router(app: Arc<App>, static_dir: Option<&Path>) -> Router {
+    let api = Router::new()
+        .route("/start_chat", post(start_chat::start_chat))
+        .route("/message", post(message::message))
+        .route("/transcript/{chat_id}", get(transcript::transcript))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .with_state(app);
+    let not_found = get(async || ApiError::NoSuchPath).fallback(async || ApiError::NoSuchPath);
+    let router = match static_dir {
+        Some(directory) => api.fallback_service(
+            ServeDir::new(directory)
+                .call_fallback_on_method_not_allowed(true)
+                .fallback(not_found),
+        ),
+        None => api.fallback_service(not_found),
+    };
+    router
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(request_log::log))
+}

@@ -1,0 +1,27 @@
+//! `POST /start_chat`: a new chat and the bot's first words.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::App;
+use super::error::ApiError;
+use crate::reply;
+
+#[derive(Serialize)]
+pub(super) struct Started {
+    chat_id: Uuid,
+    reply: String,
+}
+
+pub(super) async fn start_chat(State(app): State<Arc<App>>) -> Result<Json<Started>, ApiError> {
+    let greeting = reply::greet(&app.content, &mut rand::rng());
+    let chat_id = app.storage.start_chat(greeting).await?;
+    Ok(Json(Started {
+        chat_id,
+        reply: greeting.to_owned(),
+    }))
+}
