@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
     match run(&cli.command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!("{}", one_line(&error));
             ExitCode::FAILURE
         }
     }
@@ -60,4 +60,17 @@ fn database_url(args: &DatabaseArgs) -> anyhow::Result<DatabaseUrl> {
             .error(ErrorKind::ValueValidation, error)
             .exit(),
     }
+}
+
+/// An error and its causes, without those that the error before them repeats.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line.replace('\n', " ")
 }

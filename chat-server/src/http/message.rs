@@ -14,6 +14,7 @@ use crate::message::MessageText;
 use crate::reply;
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with chat_id and text")]
 pub(super) struct Said {
     chat_id: Uuid,
     text: String,

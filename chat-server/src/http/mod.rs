@@ -15,7 +15,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use tower_http::services::ServeDir;
 
 use self::error::ApiError;
@@ -42,7 +42,7 @@ pub(crate) fn router(app: Arc<App>, static_dir: Option<&Path>) -> Router {
         .route("/readyz", get(health::readyz))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(app);
-    let not_found = get(async || ApiError::NoSuchPath).fallback(async || ApiError::NoSuchPath);
+    let not_found = any(async || ApiError::NoSuchPath);
     let router = match static_dir {
         Some(directory) => api.fallback_service(
             ServeDir::new(directory)

@@ -39,7 +39,8 @@ impl Drop for RequestLine {
             started,
             status,
         } = self;
-        let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+        let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        let duration_ms = f64::from(micros) / 1000.0;
         match status {
             Some(status) => {
                 tracing::info!(%method, route, status = status.as_u16(), duration_ms, "request")

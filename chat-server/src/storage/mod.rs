@@ -59,7 +59,7 @@ impl Storage {
     pub(crate) fn new(url: &DatabaseUrl) -> Self {
         match url {
             DatabaseUrl::Postgres(options) => {
-                Self::Postgres(postgres::Postgres::new(options.clone()))
+                Self::Postgres(postgres::Postgres::new(options.as_ref().clone()))
             }
             DatabaseUrl::Sqlite(path) => Self::Sqlite(sqlite::Sqlite::new(path)),
         }

@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 /// Where the database is.
 #[derive(Clone)]
 pub(crate) enum DatabaseUrl {
-    Postgres(PgConnectOptions),
+    Postgres(Box<PgConnectOptions>),
     Sqlite(PathBuf),
 }
 
@@ -38,7 +38,7 @@ impl FromStr for DatabaseUrl {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             return url
                 .parse()
-                .map(Self::Postgres)
+                .map(|options| Self::Postgres(Box::new(options)))
                 .map_err(|_| UrlError::Invalid);
         }
         let path = url.strip_prefix("sqlite://").ok_or(UrlError::Scheme)?;

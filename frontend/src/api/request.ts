@@ -1,0 +1,75 @@
+/**
+ * One request to the chat server: a JSON answer, or an ApiError. It knows the statuses, not the endpoints, and never
+ * repeats a request.
+ */
+
+import { ApiError, type Failure } from "./errors";
+
+/** A little more than the proxy in front of the server waits, so that its explanation arrives. */
+const PATIENCE_MS = 35_000;
+
+export async function request(path: string, init: RequestInit = {}): Promise<unknown> {
+  const response = await send(path, init);
+  const body = await json(response);
+  if (response.ok) {
+    return body;
+  }
+  throw new ApiError(failureOf(response.status), detailIn(body));
+}
+
+async function send(path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(path, {
+      ...init,
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+  } catch (cause) {
+    throw lost(cause);
+  }
+}
+
+async function json(response: Response): Promise<unknown> {
+  let text: string;
+  try {
+    text = await response.text();
+  } catch (cause) {
+    throw lost(cause);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    // Something between the page and the server may answer errors in HTML; the status says enough then.
+    if (!response.ok) {
+      return null;
+    }
+    throw new ApiError("unexpected", "the answer isn't JSON", { cause });
+  }
+}
+
+function lost(cause: unknown): ApiError {
+  const timedOut = cause instanceof DOMException && cause.name === "TimeoutError";
+  return new ApiError(timedOut ? "timeout" : "unreachable", undefined, {
+    cause,
+  });
+}
+
+function failureOf(status: number): Failure {
+  switch (status) {
+    case 404:
+      return "unknown-chat";
+    case 429:
+      return "too-many";
+    case 502:
+    case 503:
+      return "unavailable";
+    case 504:
+      return "timeout";
+    default:
+      return status >= 400 && status < 500 ? "refused" : "unexpected";
+  }
+}
+
+function detailIn(body: unknown): string | undefined {
+  const described = typeof body === "object" && body !== null && "detail" in body;
+  return described && typeof body.detail === "string" ? body.detail : undefined;
+}
