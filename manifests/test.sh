@@ -38,8 +38,11 @@ export_tree
 localise_tree
 cd "$TREE"
 
-has_no_secret() { ! grep --null-data --quiet --perl-regexp '(?m)^kind: Secret$(.|\n(?!---))*^(data|stringData):' "$1"; }
-images_by_digest() { [ -z "$(grep --extended-regexp '^ *(image|imageName|value): .*[a-z0-9.]+(:[0-9]+)?/' "$1" | grep --extended-regexp 'image|registry|ghcr|quay' | grep --invert-match '@sha256:')" ]; }
+has_no_secret() { ! grep --null-data --quiet --perl-regexp "(?m)^kind: Secret\$(.|\n(?!---))*^(data|stringData):" "$1"; }
+images_by_digest() {
+  ! grep --extended-regexp '^ *(image|imageName|value): .*[a-z0-9.]+(:[0-9]+)?/' "$1" | grep --extended-regexp 'image|registry|ghcr|quay' |
+    grep --invert-match '@sha256:'
+}
 has() { grep --quiet --extended-regexp -- "$1" "$2"; }
 has_not() { ! grep --extended-regexp -- "$1" "$2"; }
 

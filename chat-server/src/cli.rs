@@ -49,7 +49,7 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct DatabaseArgs {
-    /// postgres://user:password@host/name or sqlite://path
+    /// `postgres://user:password@host/name` or `sqlite://path`
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
 

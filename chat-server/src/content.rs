@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 
 use rand::{Rng, RngExt};
 use serde::Deserialize;
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{Location, MessageFormatter as _, Spanned, UserMessageFormatter};
 
 use crate::reply::normalise;
 
@@ -164,7 +164,9 @@ fn checked(path: &str, text: Spanned<String>) -> Result<String, ContentError> {
 
 /// The parser's reason in one line that starts with the file's line.
 fn yaml_error(error: &serde_saphyr::Error) -> ContentError {
-    let reason = error.to_string().replace('\n', " ");
+    let reason = UserMessageFormatter
+        .format_message(error)
+        .replace('\n', " ");
     ContentError::Yaml(match error.location().as_ref().map(Location::line) {
         Some(line) => format!("line {line}: {reason}"),
         None => reason,
@@ -197,7 +199,11 @@ mod tests {
 
     #[test]
     fn broken_yaml_is_refused() {
-        assert_refused("greetings: [a]\nfallbacks: [b\ndialogues: ]", 3, "");
+        assert_refused(
+            "greetings: [a]\nfallbacks: [b\ndialogues: ]",
+            3,
+            "illegal placement",
+        );
     }
 
     #[test]
@@ -213,12 +219,16 @@ mod tests {
     #[test]
     fn missing_fields_are_refused() {
         assert!(refusal("greetings: [a]\nfallbacks: [b]").contains("dialogues"));
-        assert!(refusal("").contains("greetings"));
+        assert_refused("", 1, "unexpected end of file");
     }
 
     #[test]
     fn wrong_types_are_refused() {
-        assert_refused("greetings: [a]\nfallbacks: b\ndialogues: []", 2, "");
+        assert_refused(
+            "greetings: [a]\nfallbacks: b\ndialogues: []",
+            2,
+            "expected sequence",
+        );
         assert_refused(
             "greetings:\n- a\n- {b: c}\nfallbacks: [b]\ndialogues: []",
             3,

@@ -23,7 +23,11 @@ pub(crate) fn start(format: LogFormat) {
         .with_target(URL_PARSER, LevelFilter::OFF);
     let lines = fmt::layer().with_writer(io::stderr);
     let lines = match format {
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed(),
         LogFormat::Pretty => lines
             .with_target(false)
             .with_ansi(io::stderr().is_terminal())

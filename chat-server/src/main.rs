@@ -17,7 +17,7 @@ use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
 use crate::cli::{Cli, Command, DatabaseArgs};
 use crate::storage::migrations;
-use crate::storage::url::DatabaseUrl;
+use crate::storage::url::{DatabaseUrl, UrlError};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -46,20 +46,21 @@ async fn run(command: &Command) -> anyhow::Result<()> {
     }
 }
 
-/// The database URL, from wherever it was given. One that isn't understood is an error of usage.
+/// The database URL, from wherever it was given. One on the command line that isn't understood is an error of usage.
 fn database_url(args: &DatabaseArgs) -> anyhow::Result<DatabaseUrl> {
-    let url = match (&args.database_url, &args.database_url_file) {
-        (Some(url), _) => url.clone(),
-        (None, Some(file)) => std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read the database URL from {}", file.display()))?,
-        (None, None) => String::new(),
-    };
-    match url.parse() {
-        Ok(url) => Ok(url),
-        Err(error) => Cli::command()
-            .error(ErrorKind::ValueValidation, error)
-            .exit(),
+    if let Some(file) = &args.database_url_file {
+        let url = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the database URL from {}", file.display()))?;
+        return url
+            .parse()
+            .with_context(|| format!("cannot use the database URL from {}", file.display()));
     }
+    let url = args.database_url.as_deref().unwrap_or_default();
+    url.parse().or_else(|error: UrlError| {
+        Cli::command()
+            .error(ErrorKind::ValueValidation, error)
+            .exit()
+    })
 }
 
 /// An error and its causes, without those that the error before them repeats.

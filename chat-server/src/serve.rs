@@ -76,11 +76,13 @@ pub(crate) async fn serve(args: &ServeArgs, url: &DatabaseUrl) -> anyhow::Result
     app.lifecycle.drain();
     stop.send_replace(true);
     tokio::select! {
-        ended = timeout(DRAIN_LIMIT, &mut server) => match ended {
-            Ok(ended) => ended?.context("the server ended")?,
-            Err(_) => tracing::warn!("requests were still in flight after {DRAIN_LIMIT:?} and are cut off"),
-        },
-        name = signals.next() => tracing::warn!(signal = name, "second signal: requests in flight are cut off"),
+        ended = &mut server => ended?.context("the server ended")?,
+        () = sleep(DRAIN_LIMIT) => {
+            tracing::warn!("requests were still in flight after {DRAIN_LIMIT:?} and are cut off");
+        }
+        name = signals.next() => {
+            tracing::warn!(signal = name, "second signal: requests in flight are cut off");
+        }
     }
     server.abort();
     let _ = timeout(Duration::from_secs(2), app.storage.close()).await;

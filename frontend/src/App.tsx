@@ -1,50 +1,25 @@
+import { useOnline } from "./chat/useOnline";
 import { useChat } from "./chat/useChat";
-import { Composer } from "./components/Composer";
 import { Conversation } from "./components/Conversation";
 import { Header } from "./components/Header";
+import { Loading } from "./components/Loading";
+import { OfflineNotice } from "./components/OfflineNotice";
 import { Welcome } from "./components/Welcome";
 
+/** The page: a header, and the chat in the state that it is in. */
 export function App() {
   const chat = useChat();
+  const online = useOnline();
+  const { phase } = chat;
   return (
-    <>
-      <Header onNewChat={chat.state === "none" ? undefined : chat.leave} />
-      <main>
-        {chat.state === "none" && (
-          <Welcome
-            title="Say something silly."
-            text="A bot answers. It means well."
-            error={chat.error}
-            action={chat.isStarting ? "Beginning ..." : "Begin chat"}
-            isBusy={chat.isStarting}
-            onAction={chat.begin}
-          />
-        )}
-        {chat.state === "lost" && (
-          <Welcome
-            title="This chat is gone."
-            text="The server no longer knows the conversation that this browser remembers. It may have been deleted."
-            action="Start anew"
-            onAction={chat.leave}
-          />
-        )}
-        {chat.state === "unreachable" && (
-          <Welcome
-            title="The chat could not be loaded."
-            text="Your conversation is kept; try again in a moment."
-            error={chat.error}
-            action="Try again"
-            onAction={chat.reload}
-          />
-        )}
-        {chat.state === "loading" && <p className="notice">Loading your chat ...</p>}
-        {chat.state === "open" && (
-          <>
-            <Conversation lines={chat.lines} isReplying={chat.isReplying} onRetry={chat.retry} />
-            <Composer onSend={chat.send} />
-          </>
-        )}
+    <div className="page">
+      <Header onNewChat={phase.name === "open" ? chat.begin : undefined} busy={chat.starting || chat.answering} />
+      {!online && <OfflineNotice />}
+      <main className="main">
+        {phase.name === "none" && <Welcome onBegin={chat.begin} busy={chat.starting} error={chat.startError} />}
+        {phase.name === "loading" && <Loading />}
+        {phase.name !== "none" && phase.name !== "loading" && <Conversation key={chat.chatId} chat={chat} />}
       </main>
-    </>
+    </div>
   );
 }

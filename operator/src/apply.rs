@@ -11,7 +11,10 @@ use kube::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::plan::{Child, Deletion};
+use crate::{
+    compare::covers,
+    plan::{Child, Deletion},
+};
 
 /// Field manager of everything that the operator applies.
 pub(crate) const FIELD_MANAGER: &str = "chatapp-operator";
@@ -28,6 +31,9 @@ pub(crate) enum ApplyError {
         "{kind} {name} exists already and does not belong to this ChatApp: rename or delete it, or choose another name for the ChatApp"
     )]
     Foreign { kind: String, name: String },
+    /// An object of that name is on its way out; its end will be seen by the watch.
+    #[error("{kind} {name} of a former ChatApp of this name is being deleted: waiting for its end")]
+    Leaving { kind: String, name: String },
     /// The API server refused or could not be reached.
     #[error("{kind} {name}: {source}")]
     Api {
@@ -47,7 +53,7 @@ impl ApplyError {
                 source: kube::Error::Api(status),
                 ..
             } => matches!(status.code, 400 | 403 | 422),
-            Self::Api { .. } => false,
+            Self::Leaving { .. } | Self::Api { .. } => false,
         }
     }
 }
@@ -61,7 +67,7 @@ pub(crate) async fn apply(
     live: Option<&Value>,
 ) -> Result<bool, ApplyError> {
     let wanted = with_hash(&child.object);
-    if live.is_some_and(|live| belongs_to(live, owner_uid) && is_subset(&wanted, live, false)) {
+    if live.is_some_and(|live| belongs_to(live, owner_uid) && covers(live, &wanted)) {
         return Ok(false);
     }
     let api = api(client, namespace, child.api_version(), child.kind());
@@ -72,18 +78,42 @@ pub(crate) async fn apply(
     };
     // The cache holds only objects with our label: one without it may still have the name.
     let present = api.get_opt(child.name()).await.map_err(error)?;
-    if let Some(present) = present
-        && !belongs_to(&json!(present), owner_uid)
-    {
-        return Err(ApplyError::Foreign {
-            kind: child.kind().to_owned(),
-            name: child.name().to_owned(),
-        });
+    let mut wanted = wanted;
+    if let Some(present) = present {
+        let present = json!(present);
+        if !belongs_to(&present, owner_uid) {
+            let (kind, name) = (child.kind().to_owned(), child.name().to_owned());
+            return Err(if is_of_former_app(&present, child) {
+                ApplyError::Leaving { kind, name }
+            } else {
+                ApplyError::Foreign { kind, name }
+            });
+        }
+        // Should it be deleted and made anew by somebody else right now, the API server refuses.
+        wanted["metadata"]["uid"] = present["metadata"]["uid"].clone();
     }
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    api.patch(child.name(), &params, &Patch::Apply(&wanted))
+    match api
+        .patch(child.name(), &params, &Patch::Apply(&wanted))
         .await
-        .map_err(error)?;
+    {
+        Err(kube::Error::Api(status))
+            if status.code == 422 && wanted["metadata"]["uid"].is_string() =>
+        {
+            // Server-side apply adds our entry of a list to one that somebody has changed the key of (the port of a Service),
+            // and the two of them are refused for ever. A merge patch writes lists as a whole.
+            let params = PatchParams {
+                field_manager: Some(FIELD_MANAGER.to_owned()),
+                ..PatchParams::default()
+            };
+            api.patch(child.name(), &params, &Patch::Merge(&wanted))
+                .await
+                .map_err(error)?;
+        }
+        other => {
+            other.map_err(error)?;
+        }
+    }
     tracing::info!(
         kind = child.kind(),
         name = child.name(),
@@ -93,14 +123,15 @@ pub(crate) async fn apply(
     Ok(true)
 }
 
-/// Deletes the object, if it still is the one that was meant.
+/// Deletes the object, if it still is the one that was meant. It stays visible until all that it owns is gone: a Job until its
+/// pods have ended.
 pub(crate) async fn delete(
     client: &Client,
     namespace: &str,
     deletion: &Deletion,
 ) -> Result<(), ApplyError> {
     let params = DeleteParams {
-        propagation_policy: Some(PropagationPolicy::Background),
+        propagation_policy: Some(PropagationPolicy::Foreground),
         preconditions: Some(Preconditions {
             uid: Some(deletion.uid.clone()),
             resource_version: None,
@@ -146,6 +177,26 @@ fn belongs_to(live: &Value, owner_uid: &str) -> bool {
         .any(|owner| owner["uid"] == owner_uid && owner["controller"] == true)
 }
 
+/// Whether the object's controller is a ChatApp of the same name that is no more.
+fn is_of_former_app(present: &Value, child: &Child) -> bool {
+    let controller = |object: &Value| {
+        let owners = object
+            .pointer("/metadata/ownerReferences")
+            .and_then(Value::as_array)
+            .cloned();
+        owners
+            .into_iter()
+            .flatten()
+            .find(|owner| owner["controller"] == true)
+    };
+    let (Some(theirs), Some(ours)) = (controller(present), controller(&child.object)) else {
+        return false;
+    };
+    ["apiVersion", "kind", "name"]
+        .iter()
+        .all(|field| theirs[*field] == ours[*field])
+}
+
 /// Hexadecimal digits of bytes.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |digits, byte| {
@@ -165,84 +216,6 @@ fn with_hash(object: &Value) -> Value {
     object
 }
 
-/// Whether everything in `wanted` is in `live`, which may hold more: defaults, and fields of others. Lists of named things are
-/// compared by name, other lists as a whole.
-fn is_subset(wanted: &Value, live: &Value, quantity: bool) -> bool {
-    match (wanted, live) {
-        (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(key, wanted)| {
-            let quantity = quantity || matches!(key.as_str(), "requests" | "limits");
-            live.get(key).map_or_else(
-                || is_empty(wanted),
-                |live| is_subset(wanted, live, quantity),
-            )
-        }),
-        (Value::Array(wanted), Value::Array(live)) => {
-            let named = wanted.iter().all(|item| item.get("name").is_some());
-            if named {
-                wanted.iter().all(|wanted| {
-                    live.iter().any(|live| {
-                        live["name"] == wanted["name"] && is_subset(wanted, live, quantity)
-                    })
-                })
-            } else {
-                wanted.len() == live.len()
-                    && wanted
-                        .iter()
-                        .zip(live)
-                        .all(|(wanted, live)| is_subset(wanted, live, quantity))
-            }
-        }
-        (Value::String(wanted), Value::String(live)) if quantity => {
-            wanted == live || same_quantity(wanted, live)
-        }
-        _ => wanted == live,
-    }
-}
-
-/// The API server leaves out what is empty.
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.values().all(is_empty),
-        Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-/// The API server writes quantities in its own way: `1000m` becomes `1`.
-fn same_quantity(one: &str, other: &str) -> bool {
-    let (Some(one), Some(other)) = (parse_quantity(one), parse_quantity(other)) else {
-        return false;
-    };
-    (one - other).abs() <= f64::EPSILON * one.abs().max(other.abs())
-}
-
-/// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
-fn parse_quantity(text: &str) -> Option<f64> {
-    const SUFFIXES: [(&str, f64); 14] = [
-        ("Ki", 1024.0),
-        ("Mi", 1_048_576.0),
-        ("Gi", 1_073_741_824.0),
-        ("Ti", 1_099_511_627_776.0),
-        ("Pi", 1_125_899_906_842_624.0),
-        ("Ei", 1_152_921_504_606_846_976.0),
-        ("n", 1e-9),
-        ("u", 1e-6),
-        ("m", 1e-3),
-        ("k", 1e3),
-        ("M", 1e6),
-        ("G", 1e9),
-        ("T", 1e12),
-        ("P", 1e15),
-    ];
-    let suffixed = SUFFIXES
-        .iter()
-        .find_map(|(suffix, factor)| text.strip_suffix(suffix).map(|number| (number, factor)));
-    let (number, factor) = suffixed.unwrap_or((text, &1.0));
-    number.parse::<f64>().ok().map(|number| number * factor)
-}
-
 /// Drops from a cached object what nobody reads: managed fields are half of its size.
 pub(crate) fn trim<K: ResourceExt>(object: &mut K) {
     object.managed_fields_mut().clear();
@@ -253,49 +226,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_and_defaults_add_is_no_difference() {
-        let wanted = json!({"spec": {"replicas": 2, "containers": [{"name": "a", "image": "x", "env": []}]}});
-        let live = json!({"spec": {"replicas": 2, "paused": false, "containers": [{"name": "sidecar"}, {"name": "a", "image": "x", "tty": false}]}});
-        assert!(is_subset(&wanted, &live, false));
-    }
-
-    #[test]
-    fn a_changed_a_missing_and_a_shortened_value_are_differences() {
-        let wanted = json!({"spec": {"replicas": 2, "args": ["a", "b"]}});
-        for live in [
-            json!({"spec": {"replicas": 3, "args": ["a", "b"]}}),
-            json!({"spec": {"args": ["a", "b"]}}),
-            json!({"spec": {"replicas": 2, "args": ["a"]}}),
-            json!({}),
-        ] {
-            assert!(!is_subset(&wanted, &live, false), "{live}");
-        }
-    }
-
-    #[test]
-    fn quantities_are_compared_by_value_and_only_where_there_are_quantities() {
-        let resources = |cpu: &str| json!({"resources": {"requests": {"cpu": cpu}}});
-        assert!(is_subset(&resources("1000m"), &resources("1"), false));
-        assert!(is_subset(
-            &json!({"limits": {"memory": "1Gi"}}),
-            &json!({"limits": {"memory": "1024Mi"}}),
-            false
-        ));
-        assert!(!is_subset(&resources("1001m"), &resources("1"), false));
-        assert!(!is_subset(
-            &json!({"image": "1000m"}),
-            &json!({"image": "1"}),
-            false
-        ));
-    }
-
-    #[test]
     fn a_field_that_is_no_longer_wanted_changes_the_hash() {
         let before =
             with_hash(&json!({"metadata": {"name": "a"}, "spec": {"image": "x", "paused": true}}));
         let after = with_hash(&json!({"metadata": {"name": "a"}, "spec": {"image": "x"}}));
-        assert!(!is_subset(&after, &before, false));
-        assert!(is_subset(&after, &after, false));
+        assert!(!covers(&before, &after));
+        assert!(covers(&after, &after));
     }
 
     #[test]
@@ -305,5 +241,20 @@ mod tests {
         assert!(!belongs_to(&live("u2", true), "u1"));
         assert!(!belongs_to(&live("u1", false), "u1"));
         assert!(!belongs_to(&json!({"metadata": {}}), "u1"));
+    }
+
+    #[test]
+    fn what_a_former_app_of_the_name_owned_is_on_its_way_out() {
+        let owned = |name: &str, uid: &str| {
+            json!({"metadata": {"ownerReferences": [
+            {"apiVersion": "sillychat.io/v1alpha1", "kind": "ChatApp", "name": name, "uid": uid, "controller": true}]}})
+        };
+        let child = Child {
+            condition: chatapp_crds::ConditionType::ServerAvailable,
+            object: owned("demo", "new"),
+        };
+        assert!(is_of_former_app(&owned("demo", "old"), &child));
+        assert!(!is_of_former_app(&owned("other", "old"), &child));
+        assert!(!is_of_former_app(&json!({"metadata": {}}), &child));
     }
 }

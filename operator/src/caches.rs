@@ -4,7 +4,7 @@
 use std::{fmt::Debug, hash::Hash, sync::Arc};
 
 use chatapp_crds::ChatApp;
-use futures::{FutureExt, StreamExt, stream::BoxStream};
+use futures::{FutureExt, Stream, StreamExt, stream::BoxStream};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::Job,
@@ -72,7 +72,7 @@ pub(crate) struct Caches {
 }
 
 /// Objects that were touched, deleted ones included.
-type Touched<K> = BoxStream<'static, Result<K, watcher::Error>>;
+pub(crate) type Touched<K> = BoxStream<'static, Result<K, watcher::Error>>;
 
 /// The streams that fill the caches: a cache is filled only while its stream is polled.
 pub(crate) struct Streams {
@@ -119,15 +119,31 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     K::DynamicType: Eq + Hash + Clone + Send + Sync,
 {
+    let kind = K::kind(&dynamic_type).into_owned();
     let writer = Writer::new(dynamic_type);
     let store = writer.as_reader();
     let stream = watcher(api, watcher::Config::default().labels(APP_LABEL))
         .default_backoff()
         .modify(trim)
         .reflect(writer)
-        .touched_objects()
-        .boxed();
-    (store, stream)
+        .touched_objects();
+    (store, undisturbed(stream, kind))
+}
+
+/// Logs the errors of a watch, which goes on by itself, and keeps them from the controller: that would stop reading *all* watches
+/// for a while after an error in any one of them, so that a CRD that isn't there would slow everything down.
+pub(crate) fn undisturbed<K: Send + 'static>(
+    stream: impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
+    kind: String,
+) -> Touched<K> {
+    stream
+        .filter_map(move |item| {
+            if let Err(error) = &item {
+                tracing::warn!(kind, %error, "watch");
+            }
+            std::future::ready(item.ok().map(Ok))
+        })
+        .boxed()
 }
 
 impl Caches {

@@ -1,36 +1,34 @@
-//! Watches, and what happens when a ChatApp or one of its children changes: observe, plan, apply, report. What fails is tried
-//! again, the later the more often it has failed; what a human has to correct is tried seldom.
+//! Watches: a change of a ChatApp, of one of its children or of its content starts a pass (`pass`). What fails is tried again, the
+//! later the more often it has failed; what a human has to correct is tried seldom.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use chatapp_crds::{ChatApp, ChatAppStatus, ConditionType};
-use futures::StreamExt;
-use jiff::Timestamp;
+use chatapp_crds::ChatApp;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
-    Api, Client, Resource, ResourceExt,
-    api::{PartialObjectMeta, Patch, PatchParams},
+    Client, Resource, ResourceExt,
+    api::PartialObjectMeta,
     core::DeserializeGuard,
     runtime::{
         Controller, WatchStreamExt,
         controller::{Action, Config},
-        events::{Event, EventType, Recorder, Reporter},
+        events::{Recorder, Reporter},
         reflector::{ObjectRef, Store, store::Writer},
         watcher,
     },
 };
-use serde_json::json;
 
 use crate::{
-    apply::{self, ApplyError, FIELD_MANAGER},
+    apply::{self, FIELD_MANAGER},
     caches::{self, Caches, Scope},
     health::Health,
-    plan::{self, APP_LABEL, Plan, Verdict},
-    status,
+    pass::{self, PassError},
+    plan::APP_LABEL,
 };
 
 /// How many of them are worked on at the same time; kube's default is no bound at all.
@@ -42,40 +40,41 @@ const WAITING: Duration = Duration::from_secs(15);
 /// When to look again at a ChatApp that is as wanted.
 const AT_REST: Duration = Duration::from_mins(5);
 
+type Apps = Store<DeserializeGuard<ChatApp>>;
+
 struct Context {
     client: Client,
+    apps: Apps,
     caches: Caches,
     recorder: Recorder,
     /// Failed passes in a row, by ChatApp.
     failures: Mutex<HashMap<ObjectRef<ChatApp>, u32>>,
 }
 
-/// Why a pass did not get to its end.
+impl Context {
+    fn failures(&self) -> MutexGuard<'_, HashMap<ObjectRef<ChatApp>, u32>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a ChatApp is not as wanted after a try.
 #[derive(Debug, thiserror::Error)]
-enum PassError {
+enum ReconcileError {
     #[error("this ChatApp can't be read ({0}): is the CRD older than the operator?")]
     Unreadable(Box<kube::core::error_boundary::InvalidObject>),
     #[error(transparent)]
-    Apply(#[from] ApplyError),
-    #[error("status of the ChatApp: {0}")]
-    Status(#[source] kube::Error),
-    #[error("ConfigMap {name}: {source}")]
-    Content {
-        name: String,
-        #[source]
-        source: kube::Error,
-    },
+    Pass(#[from] PassError),
     #[error("the pass took longer than {} s", PASS_LIMIT.as_secs())]
     TimedOut,
 }
 
-impl PassError {
+impl ReconcileError {
     /// Whether it needs somebody to change something.
     fn is_refusal(&self) -> bool {
         match self {
             Self::Unreadable(_) => true,
-            Self::Apply(error) => error.is_refusal(),
-            Self::Status(_) | Self::Content { .. } | Self::TimedOut => false,
+            Self::Pass(PassError::Apply(error)) => error.is_refusal(),
+            Self::Pass(PassError::Status(_) | PassError::Read { .. }) | Self::TimedOut => false,
         }
     }
 }
@@ -94,12 +93,15 @@ pub(crate) async fn run(
         .modify(apply::trim)
         .reflect(writer)
         .touched_objects();
+    let app_stream = caches::undisturbed(app_stream, ChatApp::kind(&()).into_owned());
     let content_stream = watcher(
         scope.api::<PartialObjectMeta<ConfigMap>>(client.clone()),
         watcher::Config::default(),
     )
     .default_backoff()
+    .modify(apply::trim)
     .touched_objects();
+    let content_stream = caches::undisturbed(content_stream, ConfigMap::kind(&()).into_owned());
     let (caches, streams) = caches::caches(&client, &scope);
     let reporter = Reporter {
         controller: FIELD_MANAGER.into(),
@@ -108,11 +110,15 @@ pub(crate) async fn run(
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
         client,
+        apps: apps.clone(),
         caches,
         failures: Mutex::default(),
     });
     let (watched, checked) = (apps.clone(), context.clone());
-    health.ready_when(move || checked.caches.are_filled());
+    health.ready_when(move || {
+        let apps_are_known = checked.apps.wait_until_ready().now_or_never().is_some();
+        apps_are_known && checked.caches.are_filled()
+    });
 
     Controller::for_stream(app_stream, apps)
         .with_config(
@@ -133,7 +139,7 @@ pub(crate) async fn run(
             users_of(&watched, &config_map)
         })
         .graceful_shutdown_on(stop)
-        .run(pass, error_policy, context)
+        .run(reconcile, error_policy, context)
         .for_each(|result| async move {
             if let Err(error) = result {
                 tracing::debug!(%error, "controller");
@@ -144,7 +150,7 @@ pub(crate) async fn run(
 
 /// The ChatApps whose content is in this ConfigMap.
 fn users_of(
-    apps: &Store<DeserializeGuard<ChatApp>>,
+    apps: &Apps,
     config_map: &PartialObjectMeta<ConfigMap>,
 ) -> Vec<ObjectRef<DeserializeGuard<ChatApp>>> {
     let (namespace, name) = (config_map.namespace(), config_map.name_any());
@@ -161,177 +167,51 @@ fn users_of(
         .collect()
 }
 
-async fn pass(
+async fn reconcile(
     guard: Arc<DeserializeGuard<ChatApp>>,
     context: Arc<Context>,
-) -> Result<Action, PassError> {
+) -> Result<Action, ReconcileError> {
     let app = guard
         .0
         .as_ref()
-        .map_err(|error| PassError::Unreadable(Box::new(error.clone())))?;
+        .map_err(|error| ReconcileError::Unreadable(Box::new(error.clone())))?;
     // Owner references do the rest.
     if app.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
     context.caches.filled().await;
-    let ready = tokio::time::timeout(PASS_LIMIT, reconcile(app, &context))
+    let pass = pass::pass(app, &context.client, &context.caches, &context.recorder);
+    let ready = tokio::time::timeout(PASS_LIMIT, pass)
         .await
-        .map_err(|_| PassError::TimedOut)??;
-    context
-        .failures
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .remove(&ObjectRef::from_obj(app));
+        .map_err(|_| ReconcileError::TimedOut)??;
+    context.failures().remove(&ObjectRef::from_obj(app));
     Ok(Action::requeue(if ready { AT_REST } else { WAITING }))
-}
-
-/// One pass. Returns whether the ChatApp is ready.
-async fn reconcile(app: &ChatApp, context: &Context) -> Result<bool, PassError> {
-    let namespace = app.namespace().unwrap_or_default();
-    let uid = app.uid().unwrap_or_default();
-    let mut observed = context.caches.observe(app);
-    observed.content = content(app, &context.client, &namespace).await?;
-    let mut plan = plan::plan(app, &observed);
-
-    let mut failure = None;
-    for deletion in &plan.deletions {
-        if let Err(error) = apply::delete(&context.client, &namespace, deletion).await {
-            failure.get_or_insert(error);
-        }
-    }
-    // One object that can't be applied doesn't keep the others from it.
-    for index in 0..plan.children.len() {
-        let child = &plan.children[index];
-        let live = context.caches.live(&namespace, child);
-        if let Err(error) =
-            apply::apply(&context.client, &namespace, &uid, child, live.as_ref()).await
-        {
-            let condition = child.condition;
-            report(&mut plan, condition, &error);
-            failure.get_or_insert(error);
-        }
-    }
-    let present = status::status(app, &plan, Timestamp::now());
-    if app.status.as_ref() != Some(&present) {
-        write_status(app, &present, context, &namespace).await?;
-    }
-    failure.map_or(Ok(()), Err)?;
-    Ok(plan.verdicts.iter().all(|(_, verdict)| verdict.is_done()))
-}
-
-async fn content(
-    app: &ChatApp,
-    client: &Client,
-    namespace: &str,
-) -> Result<Option<ConfigMap>, PassError> {
-    let Some(content) = &app.spec.content else {
-        return Ok(None);
-    };
-    let name = &content.config_map_ref.name;
-    let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    api.get_opt(name)
-        .await
-        .map_err(|source| PassError::Content {
-            name: name.clone(),
-            source,
-        })
-}
-
-/// An object that can't be applied is what the condition has to tell of.
-fn report(plan: &mut Plan, condition: ConditionType, error: &ApplyError) {
-    let verdict = if error.is_refusal() {
-        Verdict::failed("ApplyRefused", error.to_string())
-    } else {
-        Verdict::waiting("ApplyFailed", format!("{error}; trying again"))
-    };
-    for (type_, present) in &mut plan.verdicts {
-        if *type_ == condition {
-            *present = verdict.clone();
-        }
-    }
-}
-
-async fn write_status(
-    app: &ChatApp,
-    present: &ChatAppStatus,
-    context: &Context,
-    namespace: &str,
-) -> Result<(), PassError> {
-    let api: Api<ChatApp> = Api::namespaced(context.client.clone(), namespace);
-    let name = app.name_any();
-    let patch = json!({
-        "apiVersion": ChatApp::api_version(&()),
-        "kind": ChatApp::kind(&()),
-        "metadata": { "name": name, "uid": app.uid() },
-        "status": present,
-    });
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    match api
-        .patch_status(&name, &params, &Patch::Apply(&patch))
-        .await
-    {
-        Ok(_) => {}
-        // Deleted meanwhile, or deleted and made anew.
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
-        Err(error) => return Err(PassError::Status(error)),
-    }
-    for condition in status::transitions(app.status.as_ref(), present) {
-        tracing::info!(
-            name,
-            namespace,
-            condition = condition.type_,
-            status = condition.status,
-            reason = condition.reason,
-            message = condition.message
-        );
-        let event = Event {
-            type_: if present.phase == Some(chatapp_crds::Phase::Degraded)
-                && condition.status == "False"
-            {
-                EventType::Warning
-            } else {
-                EventType::Normal
-            },
-            reason: condition.reason.clone(),
-            // The API server refuses notes over 1 kB.
-            note: Some(
-                format!(
-                    "{}={}: {}",
-                    condition.type_, condition.status, condition.message
-                )
-                .chars()
-                .take(250)
-                .collect(),
-            ),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
-        // An event that gets lost is no reason to do the pass again.
-        if let Err(error) = context.recorder.publish(&event, &app.object_ref(&())).await {
-            tracing::warn!(%error, "event");
-        }
-    }
-    Ok(())
 }
 
 // The signature is kube's.
 #[allow(clippy::needless_pass_by_value)]
 fn error_policy(
     guard: Arc<DeserializeGuard<ChatApp>>,
-    error: &PassError,
+    error: &ReconcileError,
     context: Arc<Context>,
 ) -> Action {
     let key =
         ObjectRef::<ChatApp>::new(&guard.name_any()).within(&guard.namespace().unwrap_or_default());
-    let mut failures = context
-        .failures
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut failures = context.failures();
+    // One that was deleted while it failed is never tried again.
+    failures.retain(|failing, _| is_known(&context.apps, failing));
     let count = failures.entry(key).or_default();
     *count = count.saturating_add(1);
     let delay = backoff(*count, error.is_refusal(), fastrand::f64());
+    drop(failures);
     tracing::warn!(name = guard.name_any(), namespace = guard.namespace(), %error, retry_s = delay.as_secs(), "pass failed");
     Action::requeue(delay)
+}
+
+fn is_known(apps: &Apps, app: &ObjectRef<ChatApp>) -> bool {
+    let guard = ObjectRef::<DeserializeGuard<ChatApp>>::new(&app.name)
+        .within(app.namespace.as_deref().unwrap_or_default());
+    apps.get(&guard).is_some()
 }
 
 /// 1 s, 2 s, 4 s, ... up to a minute; for what a human has to correct at once a minute. `random` (0 to 1) spreads it by a half, so that

@@ -2,8 +2,10 @@
 
 mod apply;
 mod caches;
+mod compare;
 mod controller;
 mod health;
+mod pass;
 mod plan;
 mod status;
 

@@ -79,11 +79,13 @@ fn condition(
     }
 }
 
-/// The conditions that say something else than before: each of them is worth an event.
+/// The conditions that are worth an event: those whose status has changed, and while a human is needed those whose reason has. The
+/// steps of a rollout that goes well are told by the messages.
 pub(crate) fn transitions<'a>(
     former: Option<&'a ChatAppStatus>,
     present: &'a ChatAppStatus,
 ) -> impl Iterator<Item = &'a Condition> {
+    let needs_help = present.phase == Some(Phase::Degraded);
     present.conditions.iter().filter(move |condition| {
         let before = former.and_then(|former| {
             former
@@ -92,7 +94,7 @@ pub(crate) fn transitions<'a>(
                 .find(|before| before.type_ == condition.type_)
         });
         before.is_none_or(|before| {
-            before.status != condition.status || before.reason != condition.reason
+            before.status != condition.status || (needs_help && before.reason != condition.reason)
         })
     })
 }

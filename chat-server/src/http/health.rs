@@ -55,3 +55,33 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Healthy>,
     }
     Ok(OK)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::Content;
+    use crate::storage::Storage;
+    use crate::storage::migrations::migrate;
+    use crate::storage::url::DatabaseUrl;
+
+    #[tokio::test]
+    async fn is_ready_between_the_schema_check_and_the_shutdown() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = DatabaseUrl::Sqlite(directory.path().join("chat.db"));
+        migrate(&url).await.expect("it migrates");
+        let app = Arc::new(App {
+            content: Content::built_in().expect("valid"),
+            lifecycle: Lifecycle::default(),
+            storage: Storage::new(&url),
+        });
+        let reason = async || match readyz(State(app.clone())).await {
+            Err(ApiError::Unavailable(reason)) => reason,
+            other => panic!("ready too early or too late: {:?}", other.is_ok()),
+        };
+        assert_eq!(reason().await, "the database's schema isn't checked yet");
+        app.lifecycle.schema_fits();
+        assert!(readyz(State(app.clone())).await.is_ok());
+        app.lifecycle.drain();
+        assert_eq!(reason().await, "the server is stopping");
+    }
+}

@@ -7,7 +7,6 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use serde::Serialize;
 use time::format_description::StaticFormatDescription;
-use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 use uuid::Uuid;
@@ -19,6 +18,10 @@ use crate::storage::Recorded;
 /// The form of `time`, always UTC.
 const SECONDS: StaticFormatDescription =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+
+/// The form of `timestamp`, RFC 3339, always UTC and with all digits that a database keeps.
+const MICROSECONDS: StaticFormatDescription =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
 #[derive(Serialize)]
 pub(super) struct Transcript {
@@ -58,13 +61,13 @@ impl From<Recorded> for Message {
     }
 }
 
-/// A moment to the second, and as RFC 3339 with its fraction.
+/// A moment in both forms.
 fn times(moment: OffsetDateTime) -> (String, String) {
     let moment = moment.to_offset(UtcOffset::UTC);
     // Formatting fails only for years beyond 9999, which the clock of a database doesn't have.
     (
         moment.format(SECONDS).unwrap_or_default(),
-        moment.format(&Rfc3339).unwrap_or_default(),
+        moment.format(MICROSECONDS).unwrap_or_default(),
     )
 }
 
@@ -82,6 +85,10 @@ mod tests {
                 "2026-02-28 22:30:05".to_owned(),
                 "2026-02-28T22:30:05.123456Z".to_owned()
             )
+        );
+        assert_eq!(
+            times(datetime!(2026-03-01 00:30:05 UTC)).1,
+            "2026-03-01T00:30:05.000000Z"
         );
     }
 }

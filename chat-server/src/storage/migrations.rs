@@ -18,8 +18,8 @@ static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
 
 const TABLE: &str = "_sqlx_migrations";
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// How long another `migrate` on the same SQLite file is waited for.
-const SQLITE_LOCK_LIMIT: Duration = Duration::from_mins(1);
+/// How long another `migrate`, or whoever else locks a table, is waited for.
+const LOCK_LIMIT: Duration = Duration::from_mins(1);
 const SQLITE_LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a database's schema compares with what this program needs.
@@ -37,6 +37,8 @@ pub(crate) enum MigrationError {
     ConnectTimeout,
     #[error(transparent)]
     Connect(sqlx::Error),
+    #[error("could not lock out other migrations, after waiting at most {LOCK_LIMIT:?}")]
+    Lock(#[source] MigrateError),
     #[error(transparent)]
     Apply(#[from] MigrateError),
     #[error(transparent)]
@@ -88,13 +90,16 @@ pub(crate) async fn migrate(url: &DatabaseUrl) -> Result<Report, MigrationError>
 }
 
 async fn migrate_postgres(options: &PgConnectOptions) -> Result<Report, MigrationError> {
-    let options = options.clone().application_name("chat-server migrate");
+    let options = options
+        .clone()
+        .application_name("chat-server migrate")
+        .options([("lock_timeout", format!("{}ms", LOCK_LIMIT.as_millis()))]);
     let mut connection: PgConnection = timeout(CONNECT_LIMIT, options.connect())
         .await
         .map_err(|_| MigrationError::ConnectTimeout)?
         .map_err(MigrationError::Connect)?;
     // sqlx's advisory lock; it ends with the session, so also when this process dies.
-    connection.lock().await?;
+    connection.lock().await.map_err(MigrationError::Lock)?;
     let report = apply(&POSTGRES, &mut connection).await?;
     connection.unlock().await?;
     connection.close().await.map_err(MigrationError::Commit)?;
@@ -106,17 +111,17 @@ async fn migrate_sqlite(path: &Path) -> Result<Report, MigrationError> {
         .filename(path)
         .create_if_missing(true)
         .foreign_keys(true)
-        .busy_timeout(SQLITE_LOCK_LIMIT);
+        .busy_timeout(LOCK_LIMIT);
     let mut connection: SqliteConnection =
         options.connect().await.map_err(MigrationError::Connect)?;
     write_ahead(&mut connection)
         .await
-        .map_err(MigrationError::Connect)?;
+        .map_err(|error| MigrationError::Lock(error.into()))?;
     // SQLite has no advisory locks, but a transaction that is a write from its start keeps others out.
     let mut transaction = connection
         .begin_with("BEGIN IMMEDIATE")
         .await
-        .map_err(MigrationError::Connect)?;
+        .map_err(|error| MigrationError::Lock(error.into()))?;
     let report = apply(&SQLITE, &mut *transaction).await?;
     transaction.commit().await.map_err(MigrationError::Commit)?;
     connection.close().await.map_err(MigrationError::Commit)?;
@@ -126,7 +131,7 @@ async fn migrate_sqlite(path: &Path) -> Result<Report, MigrationError> {
 /// Turn on write-ahead logging, so that readers and the writer don't wait for each other. The file remembers it. SQLite
 /// doesn't wait for the lock that the change needs, so it is asked for again while another `migrate` has it.
 async fn write_ahead(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let deadline = Instant::now() + SQLITE_LOCK_LIMIT;
+    let deadline = Instant::now() + LOCK_LIMIT;
     loop {
         match sqlx::query("PRAGMA journal_mode = WAL")
             .execute(&mut *connection)

@@ -105,7 +105,7 @@ impl Storage {
         .await
     }
 
-    /// Whether the database answers and takes writes.
+    /// Whether the database answers about our tables, and isn't a PostgreSQL that refuses writes.
     pub(crate) async fn check(&self) -> Result<(), StorageError> {
         limited(async {
             match self {

@@ -29,7 +29,8 @@ const TRANSCRIPT: &str =
 
 const CHAT_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM chats WHERE id = ?)";
 
-const CHECK: &str = "SELECT EXISTS (SELECT 1 FROM chats)";
+const CHECK: &str =
+    "SELECT EXISTS (SELECT 1 FROM chats JOIN messages ON chat_id = chats.id WHERE chats.id = ?)";
 
 const HAS_MIGRATIONS: &str =
     "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
@@ -104,7 +105,10 @@ impl Sqlite {
 
     pub(super) async fn check(&self) -> Result<(), StorageError> {
         let mut lease = Lease::take(&self.pool).await?;
-        let answered = sqlx::query(CHECK).execute(lease.connection()).await;
+        let answered = sqlx::query(CHECK)
+            .bind(Uuid::nil().hyphenated())
+            .execute(lease.connection())
+            .await;
         lease.end(answered)?;
         Ok(())
     }

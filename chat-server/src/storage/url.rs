@@ -35,7 +35,17 @@ impl FromStr for DatabaseUrl {
 
     fn from_str(url: &str) -> Result<Self, UrlError> {
         let url = url.trim();
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        if let Some(rest) = url
+            .strip_prefix("postgres://")
+            .or_else(|| url.strip_prefix("postgresql://"))
+        {
+            // A password with a bare /, ? or # ends the authority early: its rest would pass as the database's name.
+            if rest
+                .split_once(['/', '?', '#'])
+                .is_some_and(|(_, after)| after.contains('@'))
+            {
+                return Err(UrlError::Invalid);
+            }
             return url
                 .parse()
                 .map(|options| Self::Postgres(Box::new(options)))
@@ -125,6 +135,9 @@ mod tests {
             "postgres://db/app?password=hunter2",
             "postgres://app:hunter2@/app",
             "postgres://app:hunter2/app",
+            "postgres://app:12/hunter2@db/app",
+            "postgres://app:12?hunter2@db/app",
+            "postgres://app:12#hunter2@db/app",
             "mysql://app:hunter2@db/app",
         ] {
             assert!(

@@ -61,7 +61,7 @@ pub(crate) async fn story(world: &World) -> Result<()> {
     );
 
     let statement = format!(
-        "SELECT sender || ' ' || text FROM messages WHERE chat_id = '{chat_id}' ORDER BY id"
+        "SELECT sender || ' ' || body FROM messages WHERE chat_id = '{chat_id}' ORDER BY id"
     );
     let rows = DATABASE.psql(&world.client, "app", &statement).await?;
     let rows: Vec<_> = rows.lines().collect();

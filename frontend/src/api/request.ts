@@ -14,7 +14,8 @@ export async function request(path: string, init: RequestInit = {}): Promise<unk
   if (response.ok) {
     return body;
   }
-  throw new ApiError(failureOf(response.status), detailIn(body));
+  const detail = detailIn(body);
+  throw new ApiError(failureOf(response.status, detail), detail);
 }
 
 async function send(path: string, init: RequestInit): Promise<Response> {
@@ -53,10 +54,11 @@ function lost(cause: unknown): ApiError {
   });
 }
 
-function failureOf(status: number): Failure {
+function failureOf(status: number, detail: string | undefined): Failure {
   switch (status) {
     case 404:
-      return "unknown-chat";
+      // Without the server's words it is somebody else's 404, and the chat may well exist.
+      return detail === undefined ? "unexpected" : "unknown-chat";
     case 429:
       return "too-many";
     case 502:

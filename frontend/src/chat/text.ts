@@ -14,7 +14,7 @@ export type Draft =
 export function judge(draft: string): Draft {
   // The server's database has no place for U+0000, and nobody types it on purpose.
   const text = draft.replaceAll("\0", "").trim();
-  const count = [...text].length;
+  const count = Array.from(text).length;
   if (count === 0) {
     return { state: "blank" };
   }

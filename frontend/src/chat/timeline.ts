@@ -5,7 +5,7 @@
  */
 
 import type { RecordedMessage, Sender } from "../api/types";
-import type { Exchange } from "./exchange";
+import { isAnswered, type Exchange } from "./exchange";
 
 export type TimelineItem = {
   /** Stays the same when a message moves from "said here" to "recorded", so that it isn't read out twice. */
@@ -44,13 +44,21 @@ export function timeline(recorded: readonly RecordedMessage[], exchanges: readon
     delivery: DONE,
   }));
   const others = exchanges.filter(({ key }) => !found.has(key));
-  return [...items, ...others.flatMap(unrecorded)];
+  // What failed waits at the end, beside the text box: if it is sent again, that is its place in the transcript.
+  const failed = others.filter(isFailed);
+  const underWay = others.filter((exchange) => !isFailed(exchange));
+  return [...items, ...[...underWay, ...failed].flatMap(unrecorded)];
 }
 
 /** The exchanges that the transcript doesn't have (yet). */
 export function notRecorded(recorded: readonly RecordedMessage[], exchanges: readonly Exchange[]): Exchange[] {
   const found = findRecorded(recorded, exchanges);
   return exchanges.filter(({ key }) => !found.has(key));
+}
+
+/** How many messages the server certainly has, answered ones included that this page hasn't read back yet. */
+export function countRecorded(items: readonly TimelineItem[]): number {
+  return items.filter(({ delivery }) => delivery.state === "done").length;
 }
 
 /** For each exchange that the transcript has: the index of the person's message. */
@@ -73,8 +81,8 @@ function findRecorded(recorded: readonly RecordedMessage[], exchanges: readonly 
   return found;
 }
 
-function isAnswered({ progress }: Exchange): boolean {
-  return progress.state === "answered";
+function isFailed({ progress }: Exchange): boolean {
+  return progress.state === "failed";
 }
 
 function mayBeRecorded({ progress, uncertain }: Exchange): boolean {

@@ -1,120 +1,139 @@
-// One conversation: ties the rules to the server and to the browser's storage.
+/**
+ * The chat of this browser: which one it is, what was said and what can be done next. It joins the server's transcript
+ * with what the page itself knows, and keeps both over a reload.
+ */
 
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useState } from "react";
+import { useEffect, useMemo, useReducer, useState } from "react";
 
-import { ApiError, fetchTranscript, sendMessage, startChat } from "../api/client";
-import { hasArrived, lines, type Line, type Pending } from "./conversation";
-import { rememberChat, rememberedChat } from "./storage";
+import { isUnknownChat } from "../api/errors";
+import { step, takeBack, type Exchange } from "./exchange";
+import { recallChat, recallUnsent, rememberChat, rememberUnsent } from "./memory";
+import { judge } from "./text";
+import { countRecorded, notRecorded, timeline, type TimelineItem } from "./timeline";
+import { useSending } from "./useSending";
+import { useStarting } from "./useStarting";
+import { useTranscript } from "./useTranscript";
 
-export interface Chat {
-  /** "none": no chat yet; "loading": the transcript is on its way; "lost": the server doesn't know the chat. */
-  state: "none" | "loading" | "open" | "lost" | "unreachable";
-  lines: Line[];
-  isReplying: boolean;
-  isStarting: boolean;
-  /** Why the last begin or the transcript failed. */
-  error: string | undefined;
-  begin: () => void;
-  leave: () => void;
-  send: (text: string) => void;
-  retry: (key: string) => void;
-  reload: () => void;
-}
+export type Phase =
+  | { readonly name: "none" }
+  | { readonly name: "loading" }
+  | { readonly name: "unreadable"; readonly error: Error }
+  /** The server doesn't know the chat any more. */
+  | { readonly name: "gone" }
+  | { readonly name: "open" };
+
+export type Chat = {
+  readonly phase: Phase;
+  readonly chatId: string | null;
+  readonly items: readonly TimelineItem[];
+  /** The bot owes an answer. */
+  readonly answering: boolean;
+  /** The chat was begun in this page, not found in the browser's memory. */
+  readonly begunHere: boolean;
+  readonly starting: boolean;
+  readonly startError: Error | null;
+  readonly draft: string;
+  readonly setDraft: (draft: string) => void;
+  readonly begin: () => void;
+  readonly reread: () => void;
+  readonly say: () => void;
+  readonly retry: (exchange: Exchange) => void;
+  /** Puts a message that wasn't sent back into the text box. */
+  readonly edit: (exchange: Exchange) => void;
+};
+
+const NONE: readonly never[] = [];
 
 export function useChat(): Chat {
-  const client = useQueryClient();
-  const [chatId, setChatId] = useState(rememberedChat);
-  const [pending, setPending] = useState<Pending[]>([]);
+  const [chatId, setChatId] = useState(recallChat);
+  const [begunHere, setBegunHere] = useState(false);
+  const [kept] = useState(() => recallUnsent(chatId));
+  const [draft, setDraft] = useState(kept.draft);
+  const [exchanges, dispatch] = useReducer(step, kept.exchanges);
+  const transcript = useTranscript(chatId);
+  const recorded = transcript.data ?? NONE;
+  const items = useMemo(() => timeline(recorded, exchanges), [recorded, exchanges]);
 
-  const transcript = useQuery({
-    queryKey: ["transcript", chatId],
-    queryFn: () => fetchTranscript(chatId ?? ""),
-    enabled: chatId !== null,
+  const sending = useSending(dispatch);
+  const starting = useStarting((started) => {
+    setDraft(takeBack(notRecorded(recorded, exchanges), draft));
+    dispatch({ type: "left" });
+    rememberChat(started);
+    setChatId(started);
+    setBegunHere(true);
   });
 
-  const open = useCallback((id: string | null) => {
-    rememberChat(id);
-    setPending([]);
-    setChatId(id);
-  }, []);
+  useEffect(() => {
+    rememberUnsent(chatId, { draft, exchanges: notRecorded(recorded, exchanges) });
+  }, [chatId, draft, recorded, exchanges]);
 
-  const start = useMutation({
-    mutationFn: startChat,
-    onSuccess: ({ chat_id: id }) => {
-      open(id);
-    },
-  });
+  function say() {
+    const judged = judge(draft);
+    if (chatId === null || judged.state !== "sendable") {
+      return;
+    }
+    const exchange = said(judged.text, countRecorded(items));
+    starting.reset();
+    dispatch({ type: "said", exchange });
+    setDraft("");
+    sending.mutate({ chatId, exchange, among: [...exchanges, exchange] });
+  }
 
-  const update = (key: string, change: Partial<Pending>) => {
-    setPending((all) => all.map((one) => (one.key === key ? { ...one, ...change } : one)));
-  };
+  function retry(exchange: Exchange) {
+    if (chatId !== null) {
+      dispatch({ type: "retried", key: exchange.key });
+      sending.mutate({ chatId, exchange, among: exchanges });
+    }
+  }
 
-  const post = useMutation({
-    // One after the other: the transcript keeps the order in which they were written.
-    scope: { id: "messages" },
-    mutationFn: async ({ id, one, isRetry }: { id: string; one: Pending; isRetry: boolean }) => {
-      const queryKey = ["transcript", id];
-      if (isRetry) {
-        const known = await client.query({ queryKey, queryFn: () => fetchTranscript(id), staleTime: 0 });
-        if (hasArrived(known, one)) return;
-      }
-      await sendMessage(id, one.text);
-      await client.invalidateQueries({ queryKey });
-    },
-    onSuccess: (_, { one }) => {
-      setPending((all) => all.filter(({ key }) => key !== one.key));
-    },
-    onError: (error, { one }) => {
-      update(one.key, { state: "failed", error: error.message });
-    },
-  });
-
-  const submit = (one: Pending, isRetry: boolean) => {
-    if (chatId !== null) post.mutate({ id: chatId, one, isRetry });
-  };
-
-  const send = (text: string) => {
-    const one: Pending = {
-      key: crypto.randomUUID(),
-      text: text.trim(),
-      at: new Date().toISOString(),
-      after: transcript.data?.length ?? 0,
-      state: "sending",
-    };
-    setPending((all) => [...all, one]);
-    submit(one, false);
-  };
-
-  const retry = (key: string) => {
-    const one = pending.find((candidate) => candidate.key === key);
-    if (one === undefined) return;
-    update(key, { state: "sending", error: "" });
-    submit(one, true);
-  };
+  function edit(exchange: Exchange) {
+    dispatch({ type: "withdrawn", key: exchange.key });
+    setDraft(takeBack([exchange], draft));
+  }
 
   return {
-    state: state(chatId, transcript),
-    lines: lines(transcript.data ?? [], pending),
-    isReplying: pending.some((one) => one.state === "sending"),
-    isStarting: start.isPending,
-    error: (start.error ?? transcript.error)?.message,
+    phase: phaseOf(chatId, transcript),
+    chatId,
+    items,
+    answering: items.some(({ delivery }) => delivery.state === "sending"),
+    begunHere,
+    starting: starting.isPending,
+    startError: starting.error,
+    draft,
+    setDraft,
     begin: () => {
-      start.mutate();
+      if (!starting.isPending) {
+        starting.mutate();
+      }
     },
-    leave: () => {
-      start.reset();
-      open(null);
-    },
-    send,
+    reread: () => void transcript.refetch(),
+    say,
     retry,
-    reload: () => void transcript.refetch(),
+    edit,
   };
 }
 
-function state(chatId: string | null, transcript: { data: unknown; error: unknown }): Chat["state"] {
-  if (chatId === null) return "none";
-  if (transcript.error instanceof ApiError && transcript.error.status === 404) return "lost";
-  if (transcript.data !== undefined) return "open";
-  return transcript.error === null ? "loading" : "unreachable";
+function phaseOf(chatId: string | null, { data, error, isFetching }: ReturnType<typeof useTranscript>): Phase {
+  if (chatId === null) {
+    return { name: "none" };
+  }
+  if (isUnknownChat(error)) {
+    return { name: "gone" };
+  }
+  // A transcript that can't be read again is no reason to take away what is on the page.
+  if (data !== undefined) {
+    return { name: "open" };
+  }
+  return error === null || isFetching ? { name: "loading" } : { name: "unreadable", error };
+}
+
+let saidInThisPage = 0;
+
+function said(text: string, after: number): Exchange {
+  const saidAt = new Date();
+  saidInThisPage += 1;
+  // Not a UUID: browsers make them only on pages served over HTTPS.
+  const key = `said-${saidAt.getTime().toString(36)}-${saidInThisPage}`;
+  const progress = { state: "sending" } as const;
+  return { key, text, saidAt, after, uncertain: false, progress };
 }

@@ -1,62 +1,87 @@
-import { useState, type SubmitEvent, type KeyboardEvent } from "react";
+import type { ChangeEvent, KeyboardEvent, RefObject, SubmitEvent } from "react";
 
-import { MAX_TEXT_LENGTH } from "../api/client";
-import { characters, refusal } from "../chat/conversation";
+import { judge, MAX_CHARACTERS, type Draft } from "../chat/text";
 
-/** From here on the characters are counted. */
-const COUNT_FROM = MAX_TEXT_LENGTH - 500;
+type Props = {
+  readonly box: RefObject<HTMLTextAreaElement | null>;
+  readonly draft: string;
+  readonly onChange: (draft: string) => void;
+  readonly onSay: () => void;
+};
 
-export function Composer({ onSend }: { onSend: (text: string) => void }) {
-  const [text, setText] = useState("");
-  const length = characters(text.trim());
-  const refused = refusal(text);
+/** The key code of a key that an input method has taken. */
+const IN_COMPOSITION = 229;
 
-  const submit = () => {
-    if (refused !== undefined) return;
-    onSend(text);
-    setText("");
-  };
+/** Where the person writes. Enter sends, Shift+Enter breaks the line. */
+export function Composer({ box, draft, onChange, onSay }: Props) {
+  const judged = judge(draft);
+  const sendable = judged.state === "sendable";
+  const tooLong = judged.state === "too-long";
 
-  const onSubmit = (event: SubmitEvent) => {
-    event.preventDefault();
-    submit();
-  };
+  function send() {
+    if (sendable) {
+      onSay();
+    }
+    box.current?.focus();
+  }
 
-  const onKeyDown = (event: KeyboardEvent) => {
-    // Enter that ends the choice of an input method's word is not meant for us.
-    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
-    event.preventDefault();
-    submit();
-  };
+  function onKeyDown(event: KeyboardEvent) {
+    // Enter that ends the composing of a word (Japanese, Chinese, Korean) is not meant for us.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- Safari says it in no other way
+    const composing = event.nativeEvent.isComposing || event.keyCode === IN_COMPOSITION;
+    if (event.key === "Enter" && !event.shiftKey && !composing) {
+      event.preventDefault();
+      send();
+    }
+  }
 
   return (
-    <form className="composer" onSubmit={onSubmit}>
-      <div className="field">
-        <textarea
-          aria-label="Message"
-          aria-describedby="composer-hint"
-          aria-invalid={refused === "too-long"}
-          placeholder="Write a message"
-          rows={1}
-          dir="auto"
-          enterKeyHint="send"
-          autoComplete="off"
-          autoFocus
-          value={text}
-          onChange={(event) => {
-            setText(event.target.value);
-          }}
-          onKeyDown={onKeyDown}
-        />
-        <button type="submit" disabled={refused !== undefined}>
-          Send
-        </button>
-      </div>
-      <p id="composer-hint" className={refused === "too-long" ? "hint error" : "hint"} aria-live="polite">
-        {length >= COUNT_FROM
-          ? `${length} of ${MAX_TEXT_LENGTH} characters${refused === "too-long" ? ": too long to send" : ""}`
-          : "Enter sends, Shift+Enter breaks the line"}
+    <form
+      className="composer"
+      onSubmit={(event: SubmitEvent) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <label htmlFor="message" className="hidden-label">
+        Message
+      </label>
+      <textarea
+        ref={box}
+        id="message"
+        rows={1}
+        dir="auto"
+        enterKeyHint="send"
+        placeholder="Type a message"
+        value={draft}
+        onChange={(event: ChangeEvent<HTMLTextAreaElement>) => {
+          onChange(event.target.value);
+        }}
+        onKeyDown={onKeyDown}
+        aria-invalid={tooLong}
+        aria-describedby="message-length"
+      />
+      <button type="submit" className="button" disabled={!sendable}>
+        Send
+      </button>
+      <p id="message-length" className="length">
+        {lengthNote(judged)}
+      </p>
+      {/* Said once, not at every key press as the count would be. */}
+      <p role="status" className="hidden-label">
+        {tooLong && `Too long: at most ${MAX_CHARACTERS} characters can be sent.`}
       </p>
     </form>
   );
+}
+
+function lengthNote(draft: Draft): string {
+  if (draft.state === "too-long") {
+    return `${count(draft.over, "character")} over the limit of ${MAX_CHARACTERS}`;
+  }
+  return draft.state === "sendable" && draft.left !== undefined ? `${count(draft.left, "character")} left` : "";
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

@@ -1,66 +1,82 @@
-import { useEffect, useLayoutEffect, useRef } from "react";
+import { useEffect, useRef } from "react";
 
-import type { Line } from "../chat/conversation";
-import { Bubble } from "./Bubble";
+import { explain } from "../api/errors";
+import type { Exchange } from "../chat/exchange";
+import type { Chat } from "../chat/useChat";
+import { Composer } from "./Composer";
+import { MessageLog } from "./MessageLog";
+import { Notice } from "./Notice";
 
-interface Props {
-  lines: Line[];
-  isReplying: boolean;
-  onRetry: (key: string) => void;
-}
+type Props = { readonly chat: Chat };
 
-/** How near to the end counts as being there, in CSS pixels. */
-const NEAR = 80;
+/** An existing chat: its messages, and below them the text box, or why there is none. */
+export function Conversation({ chat }: Props) {
+  const box = useRef<HTMLTextAreaElement>(null);
 
-/** The messages. Stays at the newest one, unless the person has scrolled up to read; their own message brings them back. */
-export function Conversation({ lines, isReplying, onRetry }: Props) {
-  const box = useRef<HTMLDivElement>(null);
-  const isAtEnd = useRef(true);
-  const last = lines.at(-1);
-  const lastIsNew = last?.state === "sending";
-
-  useLayoutEffect(() => {
-    const element = box.current;
-    if (element && (isAtEnd.current || lastIsNew)) element.scrollTop = element.scrollHeight;
-  }, [lines.length, last?.state, lastIsNew, isReplying]);
-
-  // A keyboard that opens on a phone makes the box smaller.
+  const { begunHere } = chat;
   useEffect(() => {
-    const element = box.current;
-    if (!element || !("ResizeObserver" in window)) return;
-    const observer = new ResizeObserver(() => {
-      if (isAtEnd.current) element.scrollTop = element.scrollHeight;
-    });
-    observer.observe(element);
-    return () => {
-      observer.disconnect();
-    };
-  }, []);
+    // Not after a reload: on a phone the keyboard would cover what the person came back to read.
+    if (begunHere) {
+      box.current?.focus();
+    }
+  }, [begunHere]);
 
-  const onScroll = () => {
-    const element = box.current;
-    if (element) isAtEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR;
-  };
+  // The pressed button goes away: without this, the keyboard's focus would be nowhere.
+  function andWrite(act: (exchange: Exchange) => void) {
+    return (exchange: Exchange) => {
+      act(exchange);
+      box.current?.focus();
+    };
+  }
 
   return (
-    // Scrollable content has to be reachable by keyboard.
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div className="conversation" ref={box} onScroll={onScroll} tabIndex={0} role="log" aria-label="Conversation">
-      <ol>
-        {lines.map((line) => (
-          <Bubble key={line.key} line={line} onRetry={onRetry} />
-        ))}
-        {isReplying && (
-          <li className="message typing" data-typing>
-            <span className="visually-hidden">The bot is typing</span>
-            <p className="bubble" aria-hidden="true">
-              <i />
-              <i />
-              <i />
-            </p>
-          </li>
-        )}
-      </ol>
-    </div>
+    <>
+      <MessageLog
+        items={chat.items}
+        answering={chat.answering}
+        onRetry={andWrite(chat.retry)}
+        onEdit={andWrite(chat.edit)}
+      />
+      {chat.startError !== null && chat.phase.name !== "gone" && (
+        <Notice title="A new chat couldn’t begin" action="Retry" onAction={chat.begin} busy={chat.starting}>
+          {explain(chat.startError)} This one is still here.
+        </Notice>
+      )}
+      <Foot chat={chat} box={box} />
+    </>
   );
+}
+
+type FootProps = Props & {
+  readonly box: React.RefObject<HTMLTextAreaElement | null>;
+};
+
+function Foot({ chat, box }: FootProps) {
+  const { phase } = chat;
+  switch (phase.name) {
+    case "none":
+    case "loading":
+      return null;
+    case "gone":
+      return (
+        <Notice
+          title="This chat is no longer there"
+          action="Begin a new chat"
+          onAction={chat.begin}
+          busy={chat.starting}
+        >
+          {chat.startError === null
+            ? "The server doesn’t know it any more; it may have been deleted. What you hadn’t sent yet goes with you."
+            : explain(chat.startError)}
+        </Notice>
+      );
+    case "unreadable":
+      return (
+        <Notice title="Your chat couldn’t be loaded" action="Retry" onAction={chat.reread}>
+          {explain(phase.error)} Nothing is lost.
+        </Notice>
+      );
+    case "open":
+      return <Composer box={box} draft={chat.draft} onChange={chat.setDraft} onSay={chat.say} />;
+  }
 }

@@ -1,9 +1,25 @@
-export function Header({ onNewChat }: { onNewChat: (() => void) | undefined }) {
+type Props = {
+  /** Absent when there is no chat to leave. */
+  readonly onNewChat?: (() => void) | undefined;
+  /** A chat is beginning, or a message is under way, which would be left behind. */
+  readonly busy: boolean;
+};
+
+export function Header({ onNewChat, busy }: Props) {
   return (
-    <header>
+    <header className="header">
       <h1>Silly chat</h1>
-      {onNewChat && (
-        <button type="button" className="quiet" onClick={onNewChat}>
+      {onNewChat !== undefined && (
+        <button
+          type="button"
+          className="button button-quiet"
+          onClick={() => {
+            if (!busy) {
+              onNewChat();
+            }
+          }}
+          aria-disabled={busy}
+        >
           New chat
         </button>
       )}

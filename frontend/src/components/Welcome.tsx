@@ -1,27 +1,27 @@
-interface Props {
-  title: string;
-  text: string;
-  error?: string | undefined;
-  action: string;
-  isBusy?: boolean;
-  onAction: () => void;
-}
+import { explain } from "../api/errors";
 
-/** The page when there is no conversation to show: one thing to read, one to do. */
-export function Welcome({ title, text, error, action, isBusy = false, onAction }: Props) {
+type Props = {
+  readonly onBegin: () => void;
+  readonly busy: boolean;
+  readonly error: Error | null;
+};
+
+/** Before the first chat. */
+export function Welcome({ onBegin, busy, error }: Props) {
   return (
-    <section className="welcome">
-      <img src="/icon.svg" alt="" width="72" height="72" />
-      <h2>{title}</h2>
-      <p>{text}</p>
-      {error && (
-        <p className="error" role="alert">
-          {error}
-        </p>
+    <div className="middle">
+      {error === null ? (
+        <p className="lead">Say something to the bot. It always has an answer, if rarely a wise one.</p>
+      ) : (
+        <div className="lead" role="alert">
+          <p className="notice-title">The chat couldn’t begin</p>
+          <p>{explain(error)}</p>
+        </div>
       )}
-      <button type="button" onClick={onAction} disabled={isBusy}>
-        {action}
+      {/* One button for both: the keyboard's focus stays where it is. */}
+      <button type="button" className="button button-large" onClick={onBegin} aria-disabled={busy}>
+        {error === null ? "Begin chat" : "Retry"}
       </button>
-    </section>
+    </div>
   );
 }

@@ -157,8 +157,13 @@ fn cluster_verdict(app: &ChatApp, wanted: &Cluster, observed: &Observed) -> Verd
         i64::from(wanted.instances),
         number("/status/readyInstances"),
     );
-    // CloudNativePG's status has no observedGeneration: it counts only if it is about the number of instances that we ask for.
-    if ready && number("/spec/instances") == instances && ready_instances == instances {
+    // CloudNativePG's status has no observedGeneration: it counts only if it is about the instances and the image that we ask for.
+    let is_about_ours = number("/spec/instances") == instances
+        && wanted
+            .image
+            .as_deref()
+            .is_none_or(|image| text("/spec/imageName") == image && text("/status/image") == image);
+    if ready && is_about_ours && ready_instances == instances {
         return Verdict::done(
             "ClusterReady",
             format!(

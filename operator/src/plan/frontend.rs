@@ -15,25 +15,31 @@ use super::{
     workload::{self, Workload},
 };
 
-/// The page as the spec wants it, held back until the server serves.
+/// The page as the spec wants it, held back until the server has rolled out.
 pub(crate) fn workload<'a>(
     app: &ChatApp,
     observed: &'a Observed,
-    server: &Verdict,
+    server: &Workload<'_>,
+    server_verdict: &Verdict,
 ) -> Workload<'a> {
-    let held = match server {
-        Verdict::Done(_) => None,
-        Verdict::Waiting(reason) | Verdict::Failed(reason) => {
-            Some(Verdict::waiting("WaitingForServer", reason.message.clone()))
-        }
-    };
+    let template = template(app);
+    let live = observed.frontend.as_ref();
+    // A page that needs no change is not held back: it serves, whatever the server does.
+    let is_new = live.and_then(workload::applied_template).as_ref() != Some(&template);
+    let held = (is_new && !server.has_rolled_out()).then(|| {
+        let message = format!(
+            "waiting for the server: {}",
+            server_verdict.reason().message
+        );
+        Verdict::waiting("WaitingForServer", message)
+    });
     Workload {
         component: Component::Frontend,
         condition: ConditionType::FrontendAvailable,
         name: names::frontend(app),
         replicas: app.spec.frontend.replicas,
-        template: template(app),
-        live: observed.frontend.as_ref(),
+        template,
+        live,
         held,
     }
 }

@@ -111,7 +111,7 @@ pub(crate) fn plan(
 fn former_migration(ours: &[&Job], observed: &Observed, job_name: &str) -> Option<String> {
     let job = ours
         .iter()
-        .find(|job| job.name_any() != job_name && outcome(job).is_none());
+        .find(|job| job.name_any() != job_name && !has_ended(job));
     let active = |pod: &&Pod| {
         !matches!(
             pod.status
@@ -152,6 +152,17 @@ fn outcome(job: &Job) -> Option<Outcome> {
         })
 }
 
+/// `FailureTarget` says how it will end, while its pods may still run.
+fn has_ended(job: &Job) -> bool {
+    let conditions = job
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|condition| {
+        condition.status == "True" && matches!(condition.type_.as_str(), "Complete" | "Failed")
+    })
+}
+
 fn job_verdict(job: &Job, observed: &Observed) -> Verdict {
     let name = job.name_any();
     let pods: Vec<&Pod> = observed
@@ -169,9 +180,13 @@ fn job_verdict(job: &Job, observed: &Observed) -> Verdict {
                 pods::shorten(&last_words(&pods))
             ),
         ),
-        None => pods::trouble(pods.iter().copied())
-            .or_else(|| workload::missing_volume(pods.iter().copied()))
-            .unwrap_or_else(|| Verdict::waiting("Migrating", format!("Job {name} is running"))),
+        None => pods::trouble(pods.iter().copied()).unwrap_or_else(|| {
+            let message = match pods::mount_hint(pods.iter().copied()) {
+                Some(hint) => format!("Job {name} is running; {hint}"),
+                None => format!("Job {name} is running"),
+            };
+            Verdict::waiting("Migrating", message)
+        }),
     }
 }
 

@@ -136,6 +136,21 @@ pub(crate) struct Plan {
     pub(crate) replicas: (i32, i32, i32),
 }
 
+impl Plan {
+    /// Whether a migration Job is to be created that is not among the observed ones.
+    pub(crate) fn starts_migration(&self, observed: &Observed) -> bool {
+        let is_known = |child: &Child| {
+            observed
+                .jobs
+                .iter()
+                .any(|job| job.metadata.name.as_deref() == Some(child.name()))
+        };
+        self.children
+            .iter()
+            .any(|child| child.kind() == "Job" && !is_known(child))
+    }
+}
+
 /// Plans one pass.
 pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     let Some(source) = database::source(app) else {
@@ -156,7 +171,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     let content = ContentState::of(app, observed);
     let server = server::workload(app, &source, observed, &migration, &content);
     let server_verdict = server.verdict(observed.pods_of(Component::Server));
-    let frontend = frontend::workload(app, observed, &server_verdict);
+    let frontend = frontend::workload(app, observed, &server, &server_verdict);
     let frontend_verdict = frontend.verdict(observed.pods_of(Component::Frontend));
 
     let mut children = vec![

@@ -59,13 +59,24 @@ fn pod_trouble(pod: &Pod) -> Option<Verdict> {
 }
 
 fn container_trouble(pod: &str, container: &ContainerStatus) -> Option<Verdict> {
-    let waiting = container.state.as_ref()?.waiting.as_ref()?;
-    let reason = FATAL
+    let waiting = container
+        .state
+        .as_ref()
+        .and_then(|state| state.waiting.as_ref());
+    let fatal = FATAL
         .into_iter()
-        .find(|fatal| waiting.reason.as_deref() == Some(*fatal))?;
-    let detail = match reason {
-        "CrashLoopBackOff" => last_words(container),
-        _ => waiting.message.clone().unwrap_or_default(),
+        .find(|fatal| waiting.and_then(|waiting| waiting.reason.as_deref()) == Some(*fatal));
+    let (reason, detail) = match fatal {
+        Some("CrashLoopBackOff") => ("CrashLoopBackOff", last_words(container)),
+        // The kubelet changes between the two at every try.
+        Some("ErrImagePull") => (
+            "ImagePullBackOff",
+            waiting?.message.clone().unwrap_or_default(),
+        ),
+        Some(fatal) => (fatal, waiting?.message.clone().unwrap_or_default()),
+        // Between two crashes it runs for a moment.
+        None if keeps_crashing(container) => ("CrashLoopBackOff", last_words(container)),
+        None => return None,
     };
     // An image error doesn't always name the image.
     let image = if detail.contains(&container.image) {
@@ -81,6 +92,64 @@ fn container_trouble(pod: &str, container: &ContainerStatus) -> Option<Verdict> 
             shorten(&detail)
         ),
     ))
+}
+
+/// Once is an accident.
+fn keeps_crashing(container: &ContainerStatus) -> bool {
+    let ended = container
+        .last_state
+        .as_ref()
+        .and_then(|state| state.terminated.as_ref());
+    !container.ready
+        && container.restart_count > 1
+        && ended.is_some_and(|ended| ended.exit_code != 0)
+}
+
+/// A pod that is stuck before its first container mostly misses a Secret or a ConfigMap. The kubelet tells of it only in events,
+/// and the operator may not read Secrets: so it names what the pod mounts.
+pub(crate) fn mount_hint<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<String> {
+    let pod = pods
+        .into_iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+        .find(|pod| is_being_created(pod))?;
+    let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_ref());
+    let mounted: Vec<String> = volumes
+        .into_iter()
+        .flatten()
+        .filter_map(|volume| {
+            let secret = volume
+                .secret
+                .as_ref()
+                .and_then(|secret| secret.secret_name.as_ref());
+            let config_map = volume
+                .config_map
+                .as_ref()
+                .map(|config_map| &config_map.name);
+            let secret = secret.map(|name| format!("Secret {name}"));
+            secret.or_else(|| config_map.map(|name| format!("ConfigMap {name}")))
+        })
+        .collect();
+    (!mounted.is_empty()).then(|| {
+        format!(
+            "pod {} is being created; if it stays so, does it find what it mounts ({}), with the right keys?",
+            pod.name_any(),
+            mounted.join(", ")
+        )
+    })
+}
+
+fn is_being_created(pod: &Pod) -> bool {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    statuses.into_iter().flatten().any(|container| {
+        let waiting = container
+            .state
+            .as_ref()
+            .and_then(|state| state.waiting.as_ref());
+        waiting.and_then(|waiting| waiting.reason.as_deref()) == Some("ContainerCreating")
+    })
 }
 
 /// What a container said last before it ended.

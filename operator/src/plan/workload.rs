@@ -18,6 +18,7 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
 use kube::{ResourceExt, api::ObjectMeta};
+use serde_json::json;
 
 use super::{
     Child,
@@ -25,6 +26,7 @@ use super::{
     pods,
     verdict::Verdict,
 };
+use crate::compare::covers;
 
 /// Annotation of a Deployment: the pod template that the gate let through last, as JSON.
 const TEMPLATE_ANNOTATION: &str = "sillychat.io/applied-template";
@@ -78,8 +80,32 @@ impl Workload<'_> {
         Some(Child::of(self.condition, &deployment))
     }
 
-    /// Whether all wanted pods of the present template serve, and no other does.
-    pub(crate) fn verdict<'p>(&self, pods: impl Iterator<Item = &'p Pod> + Clone) -> Verdict {
+    /// Whether all wanted pods of the present template serve, and no other does. It believes the Deployment's status only when that
+    /// is about the template that we want, and not about one that somebody has put in its place.
+    pub(crate) fn has_rolled_out(&self) -> bool {
+        let Some(live) = self.live.filter(|_| self.held.is_none()) else {
+            return false;
+        };
+        let Some(spec) = &live.spec else {
+            return false;
+        };
+        let status = live.status.clone().unwrap_or_default();
+        applied_template(live).as_ref() == Some(&self.template)
+            && covers(&json!(spec.template), &json!(self.template))
+            && spec.replicas == Some(self.replicas)
+            && status.observed_generation.is_some()
+            && status.observed_generation == live.metadata.generation
+            && [
+                status.updated_replicas,
+                status.replicas,
+                status.available_replicas,
+            ]
+            .map(Option::unwrap_or_default)
+                == [self.replicas; 3]
+    }
+
+    /// How the rollout stands. `pods` are all of the part; only those of the present template say what is in its way.
+    pub(crate) fn verdict<'p>(&self, pods: impl Iterator<Item = &'p Pod>) -> Verdict {
         if let Some(held) = &self.held {
             return held.clone();
         }
@@ -87,25 +113,42 @@ impl Workload<'_> {
         let Some(live) = self.live else {
             return Verdict::waiting("Creating", format!("Deployment {name} is being created"));
         };
-        let applied = applied_template(live).as_ref() == Some(&self.template);
-        let scaled = live.spec.as_ref().and_then(|spec| spec.replicas) == Some(wanted);
-        let status = live.status.clone().unwrap_or_default();
-        let observed = status.observed_generation.is_some()
-            && status.observed_generation == live.metadata.generation;
-        let count = |replicas: Option<i32>| replicas.unwrap_or_default();
-        let (updated, total, available) = (
-            count(status.updated_replicas),
-            count(status.replicas),
-            count(status.available_replicas),
-        );
-        if applied && scaled && observed && [updated, total, available] == [wanted; 3] {
-            return Verdict::done(
-                "Available",
-                format!("Deployment {name}: {available}/{wanted} pods serve"),
-            );
+        if self.has_rolled_out() {
+            return if wanted == 0 {
+                Verdict::waiting(
+                    "ScaledToZero",
+                    format!(
+                        "Deployment {name} has no pods, as replicas: 0 wants it; nobody is served"
+                    ),
+                )
+            } else {
+                Verdict::done(
+                    "Available",
+                    format!("Deployment {name}: {wanted}/{wanted} pods serve"),
+                )
+            };
         }
-        pods::trouble(pods.clone()).or_else(|| missing_volume(pods)).unwrap_or_else(|| {
-            let message = format!("Deployment {name}: {updated}/{wanted} pods are up to date, {available} serve, {} are to stop", (total - updated).max(0));
+        let template = json!(self.template);
+        let pods: Vec<&Pod> = pods
+            .filter(|pod| {
+                covers(
+                    &json!({"metadata": pod.metadata, "spec": pod.spec}),
+                    &template,
+                )
+            })
+            .collect();
+        pods::trouble(pods.iter().copied()).unwrap_or_else(|| {
+            let status = live.status.clone().unwrap_or_default();
+            let [updated, total, available] =
+                [status.updated_replicas, status.replicas, status.available_replicas]
+                    .map(Option::unwrap_or_default);
+            let mut message = format!(
+                "Deployment {name}: {updated}/{wanted} pods are up to date, {available} serve, {} are to stop",
+                (total - updated).max(0)
+            );
+            if let Some(hint) = pods::mount_hint(pods.iter().copied()) {
+                message = format!("{message}; {hint}");
+            }
             Verdict::waiting("RollingOut", message)
         })
     }
@@ -134,51 +177,6 @@ impl Workload<'_> {
 /// The template that was let through last.
 pub(crate) fn applied_template(deployment: &Deployment) -> Option<PodTemplateSpec> {
     serde_json::from_str(deployment.annotations().get(TEMPLATE_ANNOTATION)?).ok()
-}
-
-/// A pod that is stuck before its first container mostly misses a Secret or a ConfigMap. The kubelet tells of it only in events,
-/// and the operator may not read Secrets: so it names what the pod mounts.
-pub(crate) fn missing_volume<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Verdict> {
-    let pod = pods
-        .into_iter()
-        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
-        .find(|pod| {
-            let statuses = pod
-                .status
-                .as_ref()
-                .and_then(|status| status.container_statuses.as_ref());
-            statuses.into_iter().flatten().any(|container| {
-                let waiting = container
-                    .state
-                    .as_ref()
-                    .and_then(|state| state.waiting.as_ref());
-                waiting.and_then(|waiting| waiting.reason.as_deref()) == Some("ContainerCreating")
-            })
-        })?;
-    let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_ref());
-    let mounted: Vec<String> = volumes
-        .into_iter()
-        .flatten()
-        .filter_map(|volume| {
-            let secret = volume
-                .secret
-                .as_ref()
-                .and_then(|secret| secret.secret_name.as_ref())
-                .map(|name| format!("Secret {name}"));
-            secret.or_else(|| {
-                volume
-                    .config_map
-                    .as_ref()
-                    .map(|config_map| format!("ConfigMap {}", config_map.name))
-            })
-        })
-        .collect();
-    let message = format!(
-        "pod {} is being created; if it stays so, does it find what it mounts ({}), with the right keys?",
-        pod.name_any(),
-        mounted.join(", ")
-    );
-    Some(Verdict::waiting("ContainerCreating", message))
 }
 
 /// Digests don't change; a tag may have moved.

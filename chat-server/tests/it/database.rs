@@ -1,0 +1,109 @@
+//! An empty database for one test, in either storage, and a look into it past the server.
+
+use std::sync::OnceLock;
+
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, SqliteConnection};
+use tempfile::TempDir;
+
+use crate::postgres::Postgres;
+use crate::program;
+
+/// The PostgreSQL that most tests share; each has its own database in it.
+static SHARED: OnceLock<Postgres> = OnceLock::new();
+
+pub(crate) enum Database {
+    Sqlite { directory: TempDir },
+    Postgres { name: String },
+}
+
+/// A connection of the test's own.
+pub(crate) enum Connection {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Database {
+    pub(crate) fn sqlite() -> Self {
+        Self::Sqlite {
+            directory: tempfile::tempdir().expect("a directory"),
+        }
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        let postgres = tokio::task::spawn_blocking(|| SHARED.get_or_init(Postgres::start))
+            .await
+            .expect("it starts");
+        Self::Postgres {
+            name: postgres.create_database().await,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Sqlite { directory } => {
+                format!("sqlite://{}", directory.path().join("chat.db").display())
+            }
+            Self::Postgres { name } => shared().url(name),
+        }
+    }
+
+    pub(crate) async fn connect(&self) -> Connection {
+        match self {
+            Self::Sqlite { .. } => {
+                let options: sqlx::sqlite::SqliteConnectOptions =
+                    self.url().parse().expect("a valid URL");
+                Connection::Sqlite(options.connect().await.expect("the file opens"))
+            }
+            Self::Postgres { name } => Connection::Postgres(shared().connect(name).await),
+        }
+    }
+
+    pub(crate) fn migrate(&self) {
+        program::migrate(&self.url()).expect_success();
+    }
+
+    /// The first column of what a query finds.
+    pub(crate) async fn texts(&self, query: &str) -> Vec<String> {
+        let query = AssertSqlSafe(query.to_owned());
+        match self.connect().await {
+            Connection::Sqlite(mut connection) => {
+                sqlx::query_scalar(query).fetch_all(&mut connection).await
+            }
+            Connection::Postgres(mut connection) => {
+                sqlx::query_scalar(query).fetch_all(&mut connection).await
+            }
+        }
+        .expect("rows")
+    }
+
+    /// Everything that anybody said in any chat, as "sender: text".
+    pub(crate) async fn said(&self) -> Vec<String> {
+        self.texts("SELECT sender || ': ' || body FROM messages ORDER BY id")
+            .await
+    }
+}
+
+impl Connection {
+    pub(crate) async fn execute(&mut self, statement: &'static str) {
+        self.try_execute(statement)
+            .await
+            .expect("the statement succeeds");
+    }
+
+    pub(crate) async fn try_execute(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => sqlx::raw_sql(statement)
+                .execute(connection)
+                .await
+                .map(|_| ()),
+            Self::Postgres(connection) => sqlx::raw_sql(statement)
+                .execute(connection)
+                .await
+                .map(|_| ()),
+        }
+    }
+}
+
+fn shared() -> &'static Postgres {
+    SHARED.get().expect("the test's database is in it")
+}

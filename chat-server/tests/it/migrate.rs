@@ -1,0 +1,70 @@
+//! `migrate`: what it does is told, done once, and safe beside another one.
+
+use crate::on_both_storages;
+use crate::program;
+
+const FIRST: &str = "applied 1 chats and messages";
+const AGAIN: &str = "nothing to do, the schema is up to date";
+
+on_both_storages! {
+    async fn says_what_it_did_and_does_it_once(database) {
+        let first = program::migrate(&database.url()).expect_success();
+        assert!(first.stdout.contains(FIRST), "{first:?}");
+        let second = program::migrate(&database.url()).expect_success();
+        assert!(second.stdout.contains(AGAIN), "{second:?}");
+    }
+
+    async fn two_at_once_apply_everything_once(database) {
+        let running: Vec<_> = (0..4).map(|_| program::begin_migrate(&database.url())).collect();
+        let outputs: Vec<_> = running
+            .into_iter()
+            .map(|child| program::Finished::from(child.wait_with_output().expect("it ends")).expect_success().stdout)
+            .collect();
+        assert_eq!(outputs.iter().filter(|it| it.contains(FIRST)).count(), 1, "{outputs:?}");
+        assert_eq!(outputs.iter().filter(|it| it.contains(AGAIN)).count(), 3, "{outputs:?}");
+    }
+
+    async fn a_schema_that_is_ahead_is_left_alone_and_served(database) {
+        database.migrate();
+        database
+            .connect()
+            .await
+            .execute(
+                "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                 SELECT 9999, 'from the next release', success, checksum, 0 FROM _sqlx_migrations",
+            )
+            .await;
+        let migrated = program::migrate(&database.url()).expect_success();
+        assert!(migrated.stdout.contains(AGAIN), "{migrated:?}");
+        let server = crate::server::Server::start(&database).await;
+        assert_eq!(server.get("/readyz").await.status, 200);
+    }
+
+    async fn a_migration_that_was_changed_after_it_was_applied_is_refused(database) {
+        database.migrate();
+        database.connect().await.execute("UPDATE _sqlx_migrations SET checksum = '00'").await;
+        program::migrate(&database.url()).expect_failure(1, "migration 1 was previously applied but has been modified");
+    }
+
+    async fn serve_refuses_a_schema_that_is_behind(database) {
+        program::run(&["serve", "--listen", "127.0.0.1:0", "--database-url", &database.url()])
+            .expect_failure(1, "1 migration(s) behind: run `chat-server migrate`");
+    }
+}
+
+#[test]
+fn serve_makes_no_sqlite_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("chat.db");
+    let url = format!("sqlite://{}", file.display());
+    program::run(&["serve", "--listen", "127.0.0.1:0", "--database-url", &url])
+        .expect_failure(1, "chat-server migrate");
+    assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn an_sqlite_file_has_write_ahead_logging() {
+    let database = crate::database::Database::sqlite();
+    database.migrate();
+    assert_eq!(database.texts("PRAGMA journal_mode").await, ["wal"]);
+}

@@ -1,0 +1,147 @@
+//! Whether a live object already is as wanted. It knows what the API server does to objects on the way in (defaults, empty fields
+//! left out, quantities written its own way) and nothing of what the objects are.
+
+use serde_json::Value;
+
+/// Whether everything in `wanted` is in `live`, which may hold more: defaults, and fields of others. Lists of named things are
+/// compared by name, other lists as a whole.
+pub(crate) fn covers(live: &Value, wanted: &Value) -> bool {
+    is_subset(wanted, live, false)
+}
+
+/// `quantity`: the values are quantities of resources.
+fn is_subset(wanted: &Value, live: &Value, quantity: bool) -> bool {
+    match (wanted, live) {
+        (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(key, wanted)| {
+            let quantity = quantity || matches!(key.as_str(), "requests" | "limits");
+            live.get(key).map_or_else(
+                || is_empty(wanted),
+                |live| is_subset(wanted, live, quantity),
+            )
+        }),
+        (Value::Array(wanted), Value::Array(live)) => {
+            let named = wanted.iter().all(|item| item.get("name").is_some());
+            if named {
+                wanted.iter().all(|wanted| {
+                    live.iter().any(|live| {
+                        live["name"] == wanted["name"] && is_subset(wanted, live, quantity)
+                    })
+                })
+            } else {
+                wanted.len() == live.len()
+                    && wanted
+                        .iter()
+                        .zip(live)
+                        .all(|(wanted, live)| is_subset(wanted, live, quantity))
+            }
+        }
+        (Value::String(wanted), Value::String(live)) if quantity => {
+            wanted == live || same_quantity(wanted, live)
+        }
+        _ => wanted == live,
+    }
+}
+
+/// The API server leaves out what is empty.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.values().all(is_empty),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The API server writes quantities in its own way: `1000m` becomes `1`.
+fn same_quantity(one: &str, other: &str) -> bool {
+    let (Some(one), Some(other)) = (parse_quantity(one), parse_quantity(other)) else {
+        return false;
+    };
+    (one - other).abs() <= f64::EPSILON * one.abs().max(other.abs())
+}
+
+/// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
+fn parse_quantity(text: &str) -> Option<f64> {
+    const SUFFIXES: [(&str, f64); 15] = [
+        ("Ki", 1024.0),
+        ("Mi", 1_048_576.0),
+        ("Gi", 1_073_741_824.0),
+        ("Ti", 1_099_511_627_776.0),
+        ("Pi", 1_125_899_906_842_624.0),
+        ("Ei", 1_152_921_504_606_846_976.0),
+        ("n", 1e-9),
+        ("u", 1e-6),
+        ("m", 1e-3),
+        ("k", 1e3),
+        ("M", 1e6),
+        ("G", 1e9),
+        ("T", 1e12),
+        ("P", 1e15),
+        ("E", 1e18),
+    ];
+    let suffixed = SUFFIXES
+        .iter()
+        .find_map(|(suffix, factor)| text.strip_suffix(suffix).map(|number| (number, factor)));
+    let (number, factor) = suffixed.unwrap_or((text, &1.0));
+    number.parse::<f64>().ok().map(|number| number * factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_others_and_defaults_add_is_no_difference() {
+        let wanted = json!({"spec": {"replicas": 2, "containers": [{"name": "a", "image": "x", "env": []}]}});
+        let live = json!({"spec": {"replicas": 2, "paused": false, "containers": [{"name": "sidecar"}, {"name": "a", "image": "x", "tty": false}]}});
+        assert!(covers(&live, &wanted));
+    }
+
+    #[test]
+    fn a_changed_a_missing_and_a_shortened_value_are_differences() {
+        let wanted = json!({"spec": {"replicas": 2, "args": ["a", "b"]}});
+        for live in [
+            json!({"spec": {"replicas": 3, "args": ["a", "b"]}}),
+            json!({"spec": {"args": ["a", "b"]}}),
+            json!({"spec": {"replicas": 2, "args": ["a"]}}),
+            json!({}),
+        ] {
+            assert!(!covers(&live, &wanted), "{live}");
+        }
+    }
+
+    #[test]
+    fn quantities_are_compared_by_value_and_only_where_there_are_quantities() {
+        let resources = |cpu: &str| json!({"resources": {"requests": {"cpu": cpu}}});
+        assert!(covers(&resources("1"), &resources("1000m")));
+        assert!(covers(
+            &json!({"limits": {"memory": "1024Mi"}}),
+            &json!({"limits": {"memory": "1Gi"}})
+        ));
+        assert!(!covers(&resources("1"), &resources("1001m")));
+        assert!(!covers(&json!({"image": "1"}), &json!({"image": "1000m"})));
+    }
+
+    proptest::proptest! {
+        /// What is wanted is covered by itself with anything added, and not by itself with anything taken away.
+        #[test]
+        fn additions_are_covered_and_losses_are_not(
+            wanted in proptest::collection::btree_map("[a-z]{1,3}", 1_u32..9, 1..5),
+            added in proptest::collection::btree_map("[A-Z]{1,3}", 1_u32..9, 0..5),
+            lost in proptest::prelude::any::<proptest::sample::Index>(),
+        ) {
+            let mut live = wanted.clone();
+            live.extend(added);
+            let object = |spec: &std::collections::BTreeMap<String, u32>| json!({ "spec": spec });
+            let covered = covers(&object(&live), &object(&wanted));
+            proptest::prop_assert!(covered, "with additions");
+            let key = wanted.keys().nth(lost.index(wanted.len())).cloned().unwrap_or_default();
+            live.remove(&key);
+            let covered = covers(&object(&live), &object(&wanted));
+            proptest::prop_assert!(!covered, "without {}", key);
+        }
+    }
+}

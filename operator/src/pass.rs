@@ -1,0 +1,246 @@
+//! One pass over one ChatApp: observe, plan, apply, report. What starts a pass, and what follows one that fails, is
+//! `controller`'s business.
+
+use chatapp_crds::{ChatApp, ChatAppStatus, ConditionType, Phase};
+use jiff::Timestamp;
+use k8s_openapi::api::{
+    batch::v1::Job,
+    core::v1::{ConfigMap, Pod},
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{ListParams, Patch, PatchParams},
+    core::NamespaceResourceScope,
+    runtime::events::{Event, EventType, Recorder},
+};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::{
+    apply::{self, ApplyError, FIELD_MANAGER},
+    caches::Caches,
+    plan::{self, APP_LABEL, Plan, Verdict},
+    status,
+};
+
+/// Why a pass did not get to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PassError {
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    #[error("status of the ChatApp: {0}")]
+    Status(#[source] kube::Error),
+    #[error("{what}: {source}")]
+    Read {
+        what: String,
+        #[source]
+        source: kube::Error,
+    },
+}
+
+/// Brings the children of `app` a step further. Returns whether everything is as wanted.
+pub(crate) async fn pass(
+    app: &ChatApp,
+    client: &Client,
+    caches: &Caches,
+    recorder: &Recorder,
+) -> Result<bool, PassError> {
+    let namespace = app.namespace().unwrap_or_default();
+    let uid = app.uid().unwrap_or_default();
+    let mut observed = caches.observe(app);
+    observed.content = content(app, client, &namespace).await?;
+    let mut plan = plan::plan(app, &observed);
+    if plan.starts_migration(&observed) {
+        // A cache may not have seen yet what the pass before has created: two migrations at once must not come of that.
+        let (jobs, pods) = migrations(app, client, &namespace).await?;
+        observed.jobs = jobs;
+        // A pod that the caches know of has ended only once they have seen its end.
+        observed.pods.extend(pods);
+        plan = plan::plan(app, &observed);
+    }
+
+    let mut failure = None;
+    for deletion in &plan.deletions {
+        if let Err(error) = apply::delete(client, &namespace, deletion).await {
+            failure.get_or_insert(error);
+        }
+    }
+    // One object that can't be applied doesn't keep the others from it.
+    let Plan {
+        children, verdicts, ..
+    } = &mut plan;
+    for child in children {
+        let live = caches.live(&namespace, child);
+        if let Err(error) = apply::apply(client, &namespace, &uid, child, live.as_ref()).await {
+            report(verdicts, child.condition, &error);
+            failure.get_or_insert(error);
+        }
+    }
+    let present = status::status(app, &plan, Timestamp::now());
+    if app.status.as_ref() != Some(&present) && write_status(app, &present, client).await? {
+        announce(app, &present, recorder).await;
+    }
+    failure.map_or(Ok(()), Err)?;
+    Ok(plan.verdicts.iter().all(|(_, verdict)| verdict.is_done()))
+}
+
+async fn content(
+    app: &ChatApp,
+    client: &Client,
+    namespace: &str,
+) -> Result<Option<ConfigMap>, PassError> {
+    let Some(content) = &app.spec.content else {
+        return Ok(None);
+    };
+    let name = &content.config_map_ref.name;
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    api.get_opt(name).await.map_err(|source| PassError::Read {
+        what: format!("ConfigMap {name}"),
+        source,
+    })
+}
+
+/// Jobs and pods of the ChatApp, from the API server instead of the caches.
+async fn migrations(
+    app: &ChatApp,
+    client: &Client,
+    namespace: &str,
+) -> Result<(Vec<Job>, Vec<Pod>), PassError> {
+    let params = ListParams::default().labels(&format!("{APP_LABEL}={}", app.name_any()));
+    let jobs = list(client, namespace, &params).await?;
+    Ok((jobs, list(client, namespace, &params).await?))
+}
+
+async fn list<K>(client: &Client, namespace: &str, params: &ListParams) -> Result<Vec<K>, PassError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
+{
+    let api: Api<K> = Api::namespaced(client.clone(), namespace);
+    let list = api.list(params).await.map_err(|source| PassError::Read {
+        what: format!("list of {}", K::plural(&())),
+        source,
+    })?;
+    Ok(list.items)
+}
+
+/// An object that can't be applied is what the condition has to tell of.
+fn report(verdicts: &mut [(ConditionType, Verdict)], condition: ConditionType, error: &ApplyError) {
+    let verdict = match error {
+        ApplyError::Leaving { .. } => Verdict::waiting("WaitingForDeletion", error.to_string()),
+        _ if error.is_refusal() => Verdict::failed("ApplyRefused", error.to_string()),
+        _ => Verdict::waiting("ApplyFailed", format!("{error}; trying again")),
+    };
+    for (type_, present) in verdicts {
+        if *type_ == condition {
+            *present = verdict.clone();
+        }
+    }
+}
+
+/// Returns whether it was written: not if the ChatApp has changed since it was read, its watch starts another pass then. So a
+/// status that is computed from an outdated one never moves a transition time.
+async fn write_status(
+    app: &ChatApp,
+    present: &ChatAppStatus,
+    client: &Client,
+) -> Result<bool, PassError> {
+    let name = app.name_any();
+    let api: Api<ChatApp> = Api::namespaced(client.clone(), &app.namespace().unwrap_or_default());
+    let patch = json!({
+        "apiVersion": ChatApp::api_version(&()),
+        "kind": ChatApp::kind(&()),
+        "metadata": { "name": name, "uid": app.uid(), "resourceVersion": app.resource_version() },
+        "status": present,
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    match api
+        .patch_status(&name, &params, &Patch::Apply(&patch))
+        .await
+    {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
+        Err(error) => Err(PassError::Status(error)),
+    }
+}
+
+/// Logs the transitions, and makes events of them.
+async fn announce(app: &ChatApp, present: &ChatAppStatus, recorder: &Recorder) {
+    for condition in status::transitions(app.status.as_ref(), present) {
+        tracing::info!(
+            name = app.name_any(),
+            namespace = app.namespace(),
+            condition = condition.type_,
+            status = condition.status,
+            reason = condition.reason,
+            message = condition.message
+        );
+        let needs_help = present.phase == Some(Phase::Degraded) && condition.status == "False";
+        let event = Event {
+            type_: if needs_help {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
+            reason: condition.reason.clone(),
+            note: Some(note(&format!(
+                "{}={}: {}",
+                condition.type_, condition.status, condition.message
+            ))),
+            // Events that differ in their notes only are counted as one; the same reason in two conditions is two events.
+            action: condition.type_.clone(),
+            secondary: None,
+        };
+        // An event that gets lost is no reason to do the pass again.
+        if let Err(error) = recorder.publish(&event, &app.object_ref(&())).await {
+            tracing::warn!(%error, "event");
+        }
+    }
+}
+
+/// The API server refuses notes over 1 kB.
+fn note(text: &str) -> String {
+    text[..text.floor_char_boundary(1000)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_cut_between_characters() {
+        assert_eq!(note("short"), "short");
+        let long = note(&"ö".repeat(900));
+        assert!(long.len() <= 1000 && long.chars().all(|character| character == 'ö'));
+    }
+
+    #[test]
+    fn trouble_with_an_object_goes_into_its_condition_only() {
+        let mut verdicts = vec![
+            (
+                ConditionType::DatabaseReady,
+                Verdict::done("ClusterReady", ""),
+            ),
+            (
+                ConditionType::ServerAvailable,
+                Verdict::done("Available", ""),
+            ),
+        ];
+        let foreign = ApplyError::Foreign {
+            kind: "Service".to_owned(),
+            name: "demo-server".to_owned(),
+        };
+        report(&mut verdicts, ConditionType::ServerAvailable, &foreign);
+        assert!(verdicts[0].1.is_done());
+        let Verdict::Failed(reason) = &verdicts[1].1 else {
+            panic!("{:?}", verdicts[1])
+        };
+        assert!(
+            reason.message.contains("Service demo-server"),
+            "{}",
+            reason.message
+        );
+    }
+}

@@ -1,0 +1,97 @@
+//! What somebody changes by hand comes back; what the operator has no opinion about stays.
+
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
+use kube::{
+    ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use crate::{
+    api_server::ApiServer,
+    world::{World, image, spec},
+};
+
+const SIDECAR: &str = "sidecar.example.org/inject";
+
+#[tokio::test]
+async fn a_deployment_that_was_changed_or_deleted_comes_back() {
+    let server = ApiServer::shared().await;
+    let world = World::new(server, "drift-deployment").await;
+    world.create_app(spec()).await;
+    world.bring_up().await;
+    let before: Deployment = world.api().get("demo-server").await.expect("the server");
+
+    let change = json!({
+        "metadata": {"annotations": {SIDECAR: "true"}},
+        "spec": {"replicas": 7, "template": {"metadata": {"annotations": {SIDECAR: "true"}}}},
+    });
+    world.edit::<Deployment>("demo-server", change).await;
+    let after = world
+        .until("two replicas", async || {
+            let live: Deployment = world.api().get("demo-server").await.ok()?;
+            (live.spec.as_ref()?.replicas == Some(2)).then_some(live)
+        })
+        .await;
+    assert_eq!(
+        after.annotations().get(SIDECAR).map(String::as_str),
+        Some("true")
+    );
+    let template = after
+        .spec
+        .expect("a spec")
+        .template
+        .metadata
+        .expect("metadata");
+    let annotations = template.annotations.expect("annotations");
+    assert_eq!(annotations.get(SIDECAR).map(String::as_str), Some("true"));
+
+    world.delete::<Deployment>("demo-server").await;
+    let again = world
+        .until("a new Deployment", async || {
+            let live: Deployment = world.api().get_opt("demo-server").await.ok()??;
+            (live.uid() != before.uid()).then_some(live)
+        })
+        .await;
+    assert_eq!(again.spec.as_ref().map(|spec| spec.replicas), Some(Some(2)));
+    assert_eq!(image(&again), image(&before));
+    world.bring_up().await;
+}
+
+#[tokio::test]
+async fn a_service_whose_port_was_changed_comes_back() {
+    let server = ApiServer::shared().await;
+    let world = World::new(server, "drift-service").await;
+    world.create_app(spec()).await;
+    world.bring_up().await;
+    let ports = |service: &Service| {
+        let ports = service
+            .spec
+            .clone()
+            .unwrap_or_default()
+            .ports
+            .unwrap_or_default();
+        ports
+            .into_iter()
+            .map(|port| (port.name.unwrap_or_default(), port.port))
+            .collect::<Vec<_>>()
+    };
+
+    // As `kubectl edit` sends it.
+    let change = json!({"spec": {"ports": [{"port": 81, "name": "http", "targetPort": 8080}, {"port": 80, "$patch": "delete"}]}});
+    let params = PatchParams {
+        field_manager: Some("hand".to_owned()),
+        ..PatchParams::default()
+    };
+    let changed = world
+        .api::<Service>()
+        .patch("demo-server", &params, &Patch::Strategic(change))
+        .await;
+    assert_eq!(ports(&changed.expect("an edit")), [("http".to_owned(), 81)]);
+    world
+        .until("port 80", async || {
+            let live: Service = world.api().get("demo-server").await.ok()?;
+            (ports(&live) == [("http".to_owned(), 80)]).then_some(())
+        })
+        .await;
+}

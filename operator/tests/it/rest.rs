@@ -1,0 +1,80 @@
+//! A ChatApp that is as wanted costs no writes, however often it is looked at.
+
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use kube::api::PostParams;
+use serde_json::json;
+
+use crate::{
+    api_server::ApiServer,
+    audit::Request,
+    world::{World, spec},
+};
+
+/// Each pass reads the content: that is how a pass is seen from the outside.
+const PASS: &str = "get configmaps/content";
+
+#[tokio::test]
+async fn at_rest_nothing_is_written() {
+    let server = ApiServer::shared().await;
+    let mut world = World::new(server, "rest").await;
+    let content: ConfigMap = serde_json::from_value(json!({
+        "metadata": {"name": "content"}, "data": {"content.yaml": "greetings: [Hello]"},
+    }))
+    .expect("a ConfigMap");
+    let created = world.api().create(&PostParams::default(), &content).await;
+    created.expect("the content");
+    let mut spec = spec();
+    spec["content"] = json!({"configMapRef": {"name": "content"}});
+    // The API server writes these quantities in another way, and adds defaults to these variables.
+    spec["server"]["resources"] =
+        json!({"requests": {"cpu": "1000m", "memory": "1024Mi"}, "limits": {"memory": "1.5Gi"}});
+    spec["server"]["env"] = json!([
+        {"name": "EMPTY", "value": ""},
+        {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+    ]);
+    world.create_app(spec).await;
+    world.bring_up().await;
+    let settled = world.requests().len();
+
+    for _ in 0..3 {
+        let passes = passes(&world);
+        world.touch_app().await;
+        until_passes(&world, passes + 1).await;
+    }
+    let patch = json!({"metadata": {"annotations": {"example.org/touched": "yes"}}});
+    let before = passes(&world);
+    world.edit::<Service>("demo-server", patch).await;
+    until_passes(&world, before + 1).await;
+
+    let before = passes(&world);
+    world.stop_operator();
+    world.start_operator().await;
+    until_passes(&world, before + 1).await;
+    let before = passes(&world);
+    world.touch_app().await;
+    until_passes(&world, before + 1).await;
+    // It finishes the pass that it is in.
+    world.stop_operator();
+
+    let changes: Vec<String> = world.requests()[settled..]
+        .iter()
+        .filter(|request| request.is_change_by_operator())
+        .map(Request::what)
+        .collect();
+    assert_eq!(changes, [""; 0]);
+}
+
+fn passes(world: &World<'_>) -> usize {
+    let requests = world.requests();
+    let passes = requests
+        .iter()
+        .filter(|request| request.is_by_operator() && request.what() == PASS);
+    passes.count()
+}
+
+async fn until_passes(world: &World<'_>, count: usize) {
+    let what = format!("pass {count}");
+    world
+        .until(&what, async || (passes(world) >= count).then_some(()))
+        .await;
+}

@@ -1,0 +1,153 @@
+//! What the API server says to ChatApps before the operator sees them.
+
+use chatapp_crds::ChatApp;
+use kube::api::{DynamicObject, PostParams};
+use serde_json::{Value, json};
+
+use crate::{
+    api_server::ApiServer,
+    world::{APP, World, app, spec},
+};
+
+fn with(pointer: &str, value: Value) -> Value {
+    let mut spec = spec();
+    let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+    spec.pointer_mut(parent).expect("a parent")[key] = value;
+    spec
+}
+
+fn external() -> Value {
+    json!({"urlSecretRef": {"name": "database", "key": "url"}})
+}
+
+#[tokio::test]
+async fn a_small_chat_app_is_accepted_and_gets_defaults() {
+    let server = ApiServer::shared().await;
+    let world = World::without_operator(server, "rules-defaults").await;
+    // Without the defaults of the Rust types.
+    let object: DynamicObject = serde_json::from_value(json!({
+        "apiVersion": "sillychat.io/v1alpha1", "kind": "ChatApp", "metadata": {"name": APP}, "spec": spec(),
+    }))
+    .expect("an object");
+    let api = kube::Api::namespaced_with(
+        world.client.clone(),
+        "rules-defaults",
+        &kube::api::ApiResource::erase::<ChatApp>(&()),
+    );
+    let created = api.create(&PostParams::default(), &object).await;
+    let spec = &created.expect("accepted").data["spec"];
+    assert_eq!(spec["server"]["replicas"], 2);
+    assert_eq!(spec["frontend"]["replicas"], 2);
+    assert_eq!(spec["database"]["cluster"]["instances"], 3);
+}
+
+#[tokio::test]
+async fn the_longest_name_and_an_external_database_are_accepted() {
+    let server = ApiServer::shared().await;
+    let world = World::without_operator(server, "rules-accepted").await;
+    let name = "a".repeat(40);
+    let spec = with("/database", json!({"external": external()}));
+    let created = world
+        .api()
+        .create(&PostParams::default(), &app(&name, &spec))
+        .await;
+    created.expect("accepted");
+}
+
+#[tokio::test]
+async fn what_breaks_a_rule_is_refused_with_what_to_do() {
+    let server = ApiServer::shared().await;
+    let world = World::without_operator(server, "rules-refused").await;
+    let both = json!({"cluster": {"storage": {"size": "1Gi"}}, "external": external()});
+    let one_kind = "spec.database needs exactly one of 'cluster'";
+    let name = "metadata.name must have at most 40 characters, start with a letter";
+    let long = "a".repeat(41);
+    let env = |name: &str| with("/server/env", json!([{"name": name, "value": "x"}]));
+    let cases = [
+        (APP, with("/database", both), one_kind),
+        (APP, with("/database", json!({})), one_kind),
+        (&long, spec(), name),
+        ("1chat", spec(), name),
+        ("my.chat", spec(), name),
+        // Kubernetes' own rule for names comes first.
+        ("Chat", spec(), "lowercase RFC 1123 subdomain"),
+        (
+            APP,
+            with("/database/cluster/storage/size", json!("much")),
+            "must be a quantity such as '10Gi'",
+        ),
+        (APP, env("DATABASE_URL"), "remove them from spec.server.env"),
+        (APP, env("LISTEN"), "remove them from spec.server.env"),
+        (
+            APP,
+            with("/server/image", json!("")),
+            "spec.server.image in body should be at least 1 chars long",
+        ),
+        (
+            APP,
+            with("/server/replicas", json!(-1)),
+            "spec.server.replicas in body should be greater than or equal to 0",
+        ),
+        (
+            APP,
+            with("/database/cluster/instances", json!(0)),
+            "spec.database.cluster.instances in body should be greater than or equal to 1",
+        ),
+    ];
+    for (name, spec, message) in cases {
+        let created = world
+            .api::<ChatApp>()
+            .create(&PostParams::default(), &app(name, &spec))
+            .await;
+        refused(created, message, &format!("{name}: {spec}"));
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_would_lose_messages_is_refused() {
+    let server = ApiServer::shared().await;
+    let world = World::without_operator(server, "rules-changes").await;
+    let size = |size: &str| {
+        with(
+            "/database/cluster/storage",
+            json!({"size": size, "storageClass": "fast"}),
+        )
+    };
+    world.create_app(size("1Gi")).await;
+    let replace = async |spec: Value| {
+        let mut changed: ChatApp = world.api().get(APP).await.expect("the ChatApp");
+        changed.spec = app(APP, &spec).spec;
+        world
+            .api()
+            .replace(APP, &PostParams::default(), &changed)
+            .await
+    };
+    replace(size("2Gi")).await.expect("volumes may grow");
+    replace(size("2048Mi")).await.expect("that is as much");
+    for (spec, message) in [
+        (size("2047Mi"), "the volumes of a database can't shrink"),
+        (
+            with("/database", json!({"external": external()})),
+            "can't change between 'cluster' and 'external'",
+        ),
+        (
+            with(
+                "/database/cluster/storage",
+                json!({"size": "2Gi", "storageClass": "slow"}),
+            ),
+            "the storage class of existing volumes can't change",
+        ),
+    ] {
+        refused(replace(spec.clone()).await, message, &spec.to_string());
+    }
+}
+
+fn refused(result: kube::Result<ChatApp>, message: &str, what: &str) {
+    match result {
+        Ok(_) => panic!("accepted: {what}"),
+        Err(error) => assert!(
+            error.to_string().contains(message),
+            "{what}\nexpected: {message}\ngot: {error}"
+        ),
+    }
+}
