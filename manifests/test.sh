@@ -28,7 +28,7 @@ check() { # NAME COMMAND...: passes if COMMAND succeeds
 TREE=$SCRATCH/tree
 IMAGES=$SCRATCH/images
 OWN_CLUSTER=yes
-REGISTRY=registry.local:5000
+REGISTRY=registry.local:5000/sillychat
 GIT_URL=git://git.chatapp.internal/chatapp.git
 mkdir "$IMAGES"
 for image in "${PLATFORM_IMAGES[@]}" "${APP_IMAGES[@]}"; do
@@ -55,9 +55,13 @@ done
 check "the CRD is never pruned" has 'sync-options: Prune=false,Delete=false' "$SCRATCH/manifests-platform-crds.yaml"
 check "database pods take the operator's own image" \
   test "$(grep --count "cloudnative-pg@$(image_digest cloudnative-pg)" "$SCRATCH/manifests-platform-cnpg.yaml")" = 2
-check "the default PostgreSQL image is local" has "POSTGRES_IMAGE_NAME: registry.local:5000/postgres:15@sha256" "$SCRATCH/manifests-platform-cnpg.yaml"
+check "the default PostgreSQL image is local" has "POSTGRES_IMAGE_NAME: registry.local:5000/sillychat/postgres:15@sha256" "$SCRATCH/manifests-platform-cnpg.yaml"
 check "the ChatApp has its content" has 'name: demo-content$' "$SCRATCH/manifests-chatapp-envs-dev.yaml"
 check "a ChatApp is not removed without asking" has 'Prune=confirm,Delete=confirm' "$SCRATCH/manifests-chatapp-envs-dev.yaml"
+for example in "$REPO"/examples/*.yaml; do
+  check "$(basename "$example") names images of this version" \
+    test "$(grep --count --extended-regexp "image: ghcr.io/sillychat/(chat-server|frontend):$VERSION$" "$example")" = 2
+done
 check "no application reads another repository" has_not 'https://github.com/sillychat' <(cat argocd/root.yaml argocd/*/*.yaml)
 
 echo "manifests: $passed passed, $failed failed"

@@ -12,6 +12,9 @@ IMAGES=$CACHE/images         # one file for each image: its key and digest
 BUILDAH=$CACHE/buildah       # buildah's storage
 GIT_REPOSITORY=$CACHE/git/chatapp.git
 
+# Of the images that are built here.
+VERSION=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$REPO/Cargo.toml" | head -n 1)
+
 # On the host, loopback only.
 CHAT_PORT=${CHATAPP_PORT:-8090}
 API_PORT=${CHATAPP_API_PORT:-16443}
@@ -38,8 +41,9 @@ if [ -n "${KUBECONFIG:-}" ] && [ "$KUBECONFIG" != "$NODE_KUBECONFIG" ]; then
 else
   OWN_CLUSTER=yes
   KUBECONFIG=$NODE_KUBECONFIG
-  REGISTRY=registry.local:5000
-  REGISTRY_PUSH=127.0.0.1:$REGISTRY_PORT
+  # The node also finds ghcr.io/sillychat/... here, so that examples and Git name images as the world does.
+  REGISTRY=registry.local:5000/sillychat
+  REGISTRY_PUSH=127.0.0.1:$REGISTRY_PORT/sillychat
   GIT_URL=git://git.chatapp.internal/chatapp.git
   GIT_PUSH_URL=$GIT_REPOSITORY
 fi

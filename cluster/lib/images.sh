@@ -64,6 +64,7 @@ base_image() {
 image_key() {
   local path source
   {
+    echo "$VERSION"
     cat "$IMAGES/debian" "$REPO/images/$1.Containerfile"
     while read -r path source; do
       echo "$path"
@@ -108,7 +109,7 @@ build_image() { # NAME KEY
   cp -r /etc/apt "$BUILDAH/apt"
   buildah_ bud --pull-never --volume "$BUILDAH/apt:/etc/apt" --tag "localhost/$name" --file "$REPO/images/$name.Containerfile" "$context"
   [ -z "$OWN_CLUSTER" ] || tls=false
-  buildah_ push --tls-verify="$tls" --digestfile "$BUILDAH/digest" "localhost/$name" "docker://$REGISTRY_PUSH/$name:dev"
+  buildah_ push --tls-verify="$tls" --digestfile "$BUILDAH/digest" "localhost/$name" "docker://$REGISTRY_PUSH/$name:$VERSION"
   echo "$key $(cat "$BUILDAH/digest")" >"$IMAGES/$name"
   buildah_ rmi --prune >/dev/null
   rm -rf "$context"

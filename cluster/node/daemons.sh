@@ -35,7 +35,7 @@ container_processes() {
 render() { # TEMPLATE TARGET: replaces @NAME@ by the variable's value
   local text name
   text=$(cat "$HERE/config/$1")
-  for name in NODE NODE_IP NODE_POD_CIDR DNS_IP; do
+  for name in NODE NODE_IP NODE_POD_CIDR DNS_IP VERSION; do
     text=${text//@$name@/${!name}}
   done
   printf '%s\n' "$text" >"$2"
@@ -43,10 +43,11 @@ render() { # TEMPLATE TARGET: replaces @NAME@ by the variable's value
 
 start_daemons() {
   local pki=$NODE/pki
-  mkdir -p "$NODE"/{cni,certs.d/registry.local:5000,etcd,kubelet,containerd,registry}
+  mkdir -p "$NODE"/{cni,certs.d/registry.local:5000,certs.d/ghcr.io,etcd,kubelet,containerd,registry}
   render registry.yaml "$NODE/registry.yaml"
   render containerd.toml "$NODE/containerd.toml"
   render registry-hosts.toml "$NODE/certs.d/registry.local:5000/hosts.toml"
+  render registry-hosts.toml "$NODE/certs.d/ghcr.io/hosts.toml"
   render cni.conflist "$NODE/cni/10-pods.conflist"
   render kubelet.yaml "$NODE/kubelet.yaml"
   render Corefile "$NODE/Corefile"

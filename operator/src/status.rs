@@ -197,6 +197,7 @@ mod tests {
         let changed: Vec<_> = transitions(Some(&rolling), &done)
             .map(|condition| condition.type_.as_str())
             .collect();
-        assert_eq!(changed, ["ServerAvailable", "Ready"]);
+        // Ready only waits for something else now.
+        assert_eq!(changed, ["ServerAvailable"]);
     }
 }
