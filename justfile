@@ -52,7 +52,7 @@ test-unit: (_prepare "packages" "page" "tools")
     cluster/test.sh
     manifests/test.sh
     argocd/config/health/test.sh
-    cargo test --workspace --exclude e2e --locked
+    cargo test --workspace --locked
     cd frontend && npm test
 
 # End-to-end tests on the cluster that `up` started

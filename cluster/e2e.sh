@@ -9,4 +9,4 @@ done
 [ -z "$OWN_CLUSTER" ] || node_pid >/dev/null || die "the local node does not run: ./just up"
 export CHATAPP_URL=${CHATAPP_URL:-$(chat_url)}
 # One after the other: they share the cluster, and some of them kill parts of it.
-exec cargo test --manifest-path "$REPO/Cargo.toml" --package e2e --locked -- --test-threads=1 --nocapture
+exec cargo test --manifest-path "$REPO/Cargo.toml" --workspace --test platform --locked -- --test-threads=1 --nocapture

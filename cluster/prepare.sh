@@ -11,6 +11,7 @@ for library in env step preflight packages tools app; do
 done
 
 need_toolchains
+one_at_a_time
 for what in "$@"; do
   case $what in
     tools) tools "${CORE_TOOLS[@]}" "${NODE_TOOLS[@]}" ;;

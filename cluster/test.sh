@@ -70,7 +70,10 @@ done
 refuses "port taken" "port $port of 127.0.0.1 is taken.*CHATAPP_PORT=PORT" env CHATAPP_PORT="$port" "$HERE/up.sh"
 
 mkdir -p "$CHATAPP_CACHE"
-refuses "second up" "another './just up' or './just down' is at work" flock "$CHATAPP_CACHE/lock" "$HERE/up.sh"
+# shellcheck disable=SC2016  # expanded by the inner shell
+refuses "second up" "another './just up' or './just down' is at work" \
+  bash -c 'echo $$ >"$CHATAPP_CACHE/lock.pid"; exec flock "$CHATAPP_CACHE/lock" "$0"' "$HERE/up.sh"
+refuses "odd CHATAPP_CACHE" "CHATAPP_CACHE=.*: needed is a path" env CHATAPP_CACHE="$SCRATCH/a b" "$HERE/up.sh"
 
 refuses "unreadable KUBECONFIG" "can't be read" env KUBECONFIG="$SCRATCH/none" "$HERE/up.sh"
 touch "$SCRATCH/kubeconfig"

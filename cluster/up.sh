@@ -11,6 +11,7 @@ done
 need_toolchains
 if [ -n "$OWN_CLUSTER" ]; then
   need_root_on_debian
+  need_plain_cache
   need_disk
   one_at_a_time
   node_pid >/dev/null || need_free_ports
@@ -26,14 +27,14 @@ if [ -n "$OWN_CLUSTER" ]; then
   section "Application"
   build_app
   section "Node"
-  if node_pid >/dev/null && until_true 5 node_is_ready; then
+  if until_true 5 node_is_current; then
     skip "start the node" "it runs"
   else
     stop_node
     step node "start the node (about 25 s)" "Each daemon's log is in $NODE/log; './just down' and then './just up' starts it afresh" start_node
   fi
   images "${PLATFORM_IMAGES[@]}" "${APP_IMAGES[@]}"
-  step addons "DNS permissions and storage" "kubectl's message is above" install_addons
+  step storage "storage class" "kubectl's message is above" install_storage
 else
   section "Tools"
   tools "${CORE_TOOLS[@]}"
@@ -51,6 +52,9 @@ else
 fi
 step root "apply argocd/root.yaml" "kubectl's message is above" apply_root
 step sync "sync: operators, database, chat (first time about 2 min)" "./just status" wait_for_applications
+if [ -n "$OWN_CLUSTER" ]; then
+  step answer "the chat answers" "./just kubectl -n chatapp-dev describe chatapp demo" until_true 180 chat_answers
+fi
 
 section "
 Ready: $(chat_url)

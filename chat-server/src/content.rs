@@ -8,8 +8,6 @@ use rand::{Rng, RngExt};
 use serde::Deserialize;
 use serde_saphyr::{Location, MessageFormatter as _, Spanned, UserMessageFormatter};
 
-use crate::reply::normalise;
-
 /// Content for a server that was given none.
 const DEFAULT: &str = include_str!("../content/default.yaml");
 
@@ -92,6 +90,12 @@ struct ContentFile {
 struct Dialogue {
     text: Spanned<String>,
     replies: Spanned<Vec<Spanned<String>>>,
+}
+
+/// The form in which a message and a dialogue's text are compared: trimmed and lower-cased, in the Unicode sense.
+/// Equality of this form is the whole rule; no character is a pattern.
+pub(crate) fn normalise(text: &str) -> String {
+    text.trim().to_lowercase()
 }
 
 fn dialogues(list: Spanned<Vec<Dialogue>>) -> Result<HashMap<String, Lines>, ContentError> {

@@ -3,13 +3,7 @@
 
 use rand::Rng;
 
-use crate::content::Content;
-
-/// The form in which a message and a dialogue's text are compared: trimmed and lower-cased, in the Unicode sense.
-/// Equality of this form is the whole rule; no character is a pattern.
-pub(crate) fn normalise(text: &str) -> String {
-    text.trim().to_lowercase()
-}
+use crate::content::{Content, normalise};
 
 /// The bot's first words in a new chat.
 pub(crate) fn greet<'a>(content: &'a Content, rng: &mut impl Rng) -> &'a str {

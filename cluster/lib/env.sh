@@ -2,7 +2,7 @@
 # Where everything is and what it is called: the only place with paths, addresses and ports. Nothing here does anything.
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-CACHE=${CHATAPP_CACHE:-$HOME/.cache/chatapp}
+CACHE=$(realpath --canonicalize-missing --no-symlinks "${CHATAPP_CACHE:-$HOME/.cache/chatapp}")
 
 BIN=$CACHE/bin               # links to the tools in use
 TOOLS=$CACHE/tools           # one folder for each built tool and key
@@ -16,7 +16,7 @@ GIT_REPOSITORY=$CACHE/git/chatapp.git
 VERSION=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$REPO/Cargo.toml" | head -n 1)
 
 # On the host, loopback only.
-CHAT_PORT=${CHATAPP_PORT:-8090}
+CHAT_PORT=${CHATAPP_PORT:-$(cat "$NODE/chat-port" 2>/dev/null || echo 8090)}
 API_PORT=${CHATAPP_API_PORT:-16443}
 REGISTRY_PORT=${CHATAPP_REGISTRY_PORT:-15000}
 

@@ -70,9 +70,28 @@ git_() { git --git-dir="$GIT_REPOSITORY" --work-tree="$TREE" -c user.name=chatap
 
 tree_hash() { git_ add --all --force . && git_ write-tree; }
 
+# Harmless where there is one. A run that was killed may have left locks; the lock of `up` makes sure that nobody else writes.
+make_git_repository() {
+  rm -f "$GIT_REPOSITORY"/{config,index,HEAD}.lock "$GIT_REPOSITORY/refs/heads/main.lock"
+  git init --quiet --bare --initial-branch=main "$GIT_REPOSITORY"
+}
+
+# A repository of the user's: what is on its main stays in the history, and nothing but ours may be there.
+take_over_main() {
+  local head
+  git_ fetch --quiet "$GIT_PUSH_URL" main 2>/dev/null || return 0
+  head=$(git_ rev-parse FETCH_HEAD)
+  if git_ ls-tree --name-only "$head" | grep --quiet --invert-match --line-regexp --extended-regexp 'argocd|manifests'; then
+    echo "main of $GIT_PUSH_URL has other files than argocd/ and manifests/: name an empty repository in CHATAPP_GIT_URL"
+    return 1
+  fi
+  git_ update-ref refs/heads/main "$head"
+}
+
 push_tree() {
-  [ -d "$GIT_REPOSITORY" ] || git init --quiet --bare --initial-branch=main "$GIT_REPOSITORY"
   local plain changed head='' commit
+  make_git_repository
+  [ "$GIT_PUSH_URL" = "$GIT_REPOSITORY" ] || take_over_main
   export_tree
   plain=$(tree_hash)
   localise_tree
@@ -84,10 +103,11 @@ push_tree() {
     commit=$(git_ commit-tree "$changed" -p "$commit" -m "envs/dev: the images built on this machine")
     git_ update-ref refs/heads/main "$commit"
   fi
-  [ "$GIT_PUSH_URL" = "$GIT_REPOSITORY" ] || git_ push --force "$GIT_PUSH_URL" main:main
+  [ "$GIT_PUSH_URL" = "$GIT_REPOSITORY" ] || git_ push "$GIT_PUSH_URL" main:main
 }
 
-argocd_is_installed() { "$BIN/kubectl" get customresourcedefinition applications.argoproj.io >/dev/null 2>&1; }
+# Its controller is what is applied last.
+argocd_is_installed() { "$BIN/kubectl" --namespace argocd get statefulset argocd-application-controller >/dev/null 2>&1; }
 
 install_argocd() {
   "$BIN/kubectl" create namespace argocd --dry-run=client --output yaml | "$BIN/kubectl" apply --server-side --filename -
@@ -103,34 +123,48 @@ install_argocd() {
 
 apply_root() {
   "$BIN/kubectl" apply --server-side --force-conflicts --filename "$TREE/argocd/root.yaml"
-  "$BIN/kubectl" --namespace argocd annotate --overwrite applications.argoproj.io --all argocd.argoproj.io/refresh=normal
 }
 
-# Lines "NAME SYNC HEALTH REVISION MESSAGE" of the applications that are not yet as committed.
-unfinished_applications() {
+# Our applications, as a JSON list: a cluster of the user's may have others.
+applications() {
   "$BIN/kubectl" --namespace argocd get applications.argoproj.io --output json |
-    jq --raw-output --arg revision "$(git_ rev-parse refs/heads/main)" '.items[]
-      | {name: .metadata.name, sync: (.status.sync.status // "-"), health: (.status.health.status // "-"), revision: (.status.sync.revision // "-"),
-         message: (.status.health.message // .status.operationState.message // "" | .[:300])}
-      | select(.sync != "Synced" or .health != "Healthy" or .revision != $revision)
-      | "\(.name) \(.sync) \(.health) \(.revision[:8]) \(.message)"'
+    jq --arg url "$GIT_URL" '[.items[] | select(.spec.source.repoURL == $url)]'
 }
 
-applications_are_done() {
+refresh_applications() {
+  local name
+  for name in $(applications | jq --raw-output '.[].metadata.name'); do
+    "$BIN/kubectl" --namespace argocd annotate --overwrite applications.argoproj.io "$name" argocd.argoproj.io/refresh=normal
+  done
+}
+
+# Lines "NAME SYNC HEALTH REVISION MESSAGE" of the applications that are not as committed, or that were last compared before SINCE: what
+# is said of them then may be the memory of a former run. The root makes the others: as long as there is only one there is more to come.
+unfinished_applications() { # SINCE
+  applications |
+    jq --raw-output --arg revision "$(git_ rev-parse refs/heads/main)" --arg since "$1" 'if length < 2 then "root has made no applications yet" else .[]
+      | {name: .metadata.name, sync: (.status.sync.status // "-"), health: (.status.health.status // "-"), revision: (.status.sync.revision // "-"),
+         compared: (.status.reconciledAt // ""), message: (.status.health.message // .status.operationState.message // "" | .[:300])}
+      | select(.sync != "Synced" or .health != "Healthy" or .revision != $revision or .compared < $since)
+      | "\(.name) \(.sync) \(.health) \(.revision[:8]) \(.message)" end'
+}
+
+applications_are_done() { # SINCE
   local unfinished
-  unfinished=$(unfinished_applications)
-  [ "$(printf '%s' "$unfinished")" = "${LAST_UNFINISHED:-}" ] || printf '%s\n%s\n' "--- after $SECONDS s" "$unfinished"
+  unfinished=$(unfinished_applications "$1") || return 1
+  [ "$unfinished" = "${LAST_UNFINISHED:-}" ] || printf '%s\n%s\n' "--- after $SECONDS s" "$unfinished"
   LAST_UNFINISHED=$unfinished
-  # The root makes the others: as long as there is only one there is more to come.
-  [ -z "$unfinished" ] && [ "$("$BIN/kubectl" --namespace argocd get applications.argoproj.io --output name | wc -l)" -gt 1 ]
+  [ -z "$unfinished" ]
 }
 
 wait_for_applications() {
-  local deadline=$((SECONDS + 600))
-  until applications_are_done; do
+  local deadline=$((SECONDS + 600)) since
+  since=$(date --utc +%Y-%m-%dT%H:%M:%SZ)
+  refresh_applications
+  until applications_are_done "$since"; do
     if [ "$SECONDS" -ge "$deadline" ]; then
       echo "after 10 minutes these applications are not Synced and Healthy:"
-      unfinished_applications
+      unfinished_applications "$since"
       "$BIN/kubectl" get chatapps --all-namespaces || true
       return 1
     fi
@@ -145,4 +179,9 @@ chat_url() {
     "$BIN/kubectl" --namespace chatapp-dev get chatapp demo --output jsonpath='{.status.url}'
     echo
   fi
+}
+
+# The server's own answer to a chat that doesn't exist: it has asked the database.
+chat_answers() {
+  [ "$(curl --silent --noproxy 127.0.0.1 --max-time 3 --output /dev/null --write-out '%{http_code}' "$(chat_url)/transcript/00000000-0000-0000-0000-000000000000")" = 404 ]
 }

@@ -13,6 +13,7 @@ image_inputs() {
     argocd)
       echo "bin/argocd $BIN/argocd"
       echo "bin/kustomize $BIN/kustomize"
+      echo "bin/git-verify-wrapper.sh $(tool_module_folder argo-cd github.com/argoproj/argo-cd/v3)/hack/git-verify-wrapper.sh"
       ;;
     chat-server | chatapp-operator) echo "bin/$1 $REPO/target/release/$1" ;;
     frontend)
@@ -35,13 +36,28 @@ buildah_() {
 
 # The mirror that this machine's apt uses.
 # shellcheck disable=SC2016  # apt's own placeholder
-debian_mirror() { apt-get indextargets --format '$(REPO_URI)' 'Suite: bookworm' | head -n 1; }
+debian_mirror() { apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' 'Created-By: Packages' | sed -n 1p; }
+
+# What `apt-get install` in a build needs to know of this machine: where Debian's packages are, and by which proxy. Sources of others
+# stay out, the image lacks their keys.
+# shellcheck disable=SC2016  # apt's own placeholders
+apt_settings() { # FOLDER
+  mkdir -p "$1"/{apt.conf.d,preferences.d,sources.list.d,trusted.gpg.d}
+  [ ! -d /etc/apt/auth.conf.d ] || cp -r /etc/apt/auth.conf.d "$1/"
+  apt-config dump | grep --extended-regexp '^Acquire::(http|https)::' >"$1/apt.conf.d/proxy" || true
+  apt-get indextargets --format 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(RELEASE) $(COMPONENT)' \
+    'Origin: Debian' 'Created-By: Packages' | sort -u >"$1/sources.list"
+}
 
 make_base() {
-  local work=$BUILDAH/base
-  rm -rf "$work"
+  local work=$BUILDAH/base mirror
+  mirror=$(debian_mirror)
+  [ -n "$mirror" ] || { apt-get update && mirror=$(debian_mirror); }
+  [ -n "$mirror" ] || { echo "apt has no source for Debian bookworm: look into /etc/apt/sources.list.d"; return 1; }
+  rm -rf --one-file-system "$work"
   mkdir -p "$work/context"
-  debootstrap --variant=minbase --include=ca-certificates bookworm "$work/rootfs" "$(debian_mirror)"
+  # In a mount namespace of its own: killed, it leaves /proc and /sys mounted.
+  unshare --mount --propagation private debootstrap --variant=minbase --include=ca-certificates bookworm "$work/rootfs" "$mirror"
   # Nothing of this machine stays in the image: builds borrow its package sources (image_build).
   rm -rf "$work"/rootfs/var/cache/apt/archives/*.deb "$work"/rootfs/var/lib/apt/lists/* "$work"/rootfs/var/log/* \
     "$work"/rootfs/usr/share/{doc,man,locale}/* "$work"/rootfs/etc/apt/sources.list
@@ -87,7 +103,7 @@ image_is_pushed() {
 registry_status() { # NAME DIGEST
   local scheme=https
   [ -z "$OWN_CLUSTER" ] || scheme=http
-  curl --silent --output /dev/null --write-out '%{http_code}' --head --max-time 10 \
+  curl --silent --noproxy 127.0.0.1 --output /dev/null --write-out '%{http_code}' --head --max-time 10 \
     --header 'Accept: application/vnd.oci.image.manifest.v1+json' "$scheme://${REGISTRY_PUSH%%/*}/v2/$(registry_path "$1")/manifests/$2"
 }
 
@@ -104,9 +120,9 @@ build_image() { # NAME KEY
     mkdir -p "$context/$(dirname "$path")"
     cp -rL "$source" "$context/$path"
   done < <(image_inputs "$name")
-  # --volume: RUN apt-get uses (a copy of) this machine's package sources, which don't end up in the image.
+  # --volume: RUN apt-get uses this machine's package sources, which don't end up in the image.
   rm -rf "$BUILDAH/apt"
-  cp -r /etc/apt "$BUILDAH/apt"
+  apt_settings "$BUILDAH/apt"
   buildah_ bud --pull-never --volume "$BUILDAH/apt:/etc/apt" --tag "localhost/$name" --file "$REPO/images/$name.Containerfile" "$context"
   [ -z "$OWN_CLUSTER" ] || tls=false
   buildah_ push --tls-verify="$tls" --digestfile "$BUILDAH/digest" "localhost/$name" "docker://$REGISTRY_PUSH/$name:$VERSION"

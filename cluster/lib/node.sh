@@ -4,11 +4,26 @@
 # The node's first process as the host numbers it; fails if the node doesn't run.
 node_pid() {
   local pid
-  pid=$(cat "$NODE/init.pid" 2>/dev/null) && [ -n "$pid" ] && grep -qs "$REPO\|init.sh" "/proc/$pid/cmdline" && echo "$pid"
+  pid=$(cat "$NODE/unshare.pid" 2>/dev/null) && grep --quiet --no-messages --null-data '/cluster/node/init\.sh$' "/proc/$pid/cmdline" && pgrep --parent "$pid"
 }
 
+# What the running node was started with: a change needs a restart.
+node_key() {
+  {
+    echo "$CHAT_PORT $API_PORT $REGISTRY_PORT $VERSION"
+    readlink "$BIN"/{kube*,etcd,containerd*,coredns,registry}
+    find "$REPO/cluster/node" -type f | LC_ALL=C sort | xargs -d '\n' sha256sum | cut -d' ' -f1
+  } | sha256sum | cut -c1-16
+}
+
+node_is_current() { node_pid && [ "$(cat "$NODE/key")" = "$(node_key)" ] && node_is_ready; }
+
 api_is_ready() { "$BIN/kubectl" get --raw /readyz; }
-node_is_ready() { "$BIN/kubectl" wait --for=condition=Ready node/node0 --timeout=1s; }
+# The kubelet itself is asked: the condition may be etcd's memory of the last run.
+node_is_ready() {
+  "$BIN/kubectl" get --raw /api/v1/nodes/node0/proxy/healthz --request-timeout=2s &&
+    "$BIN/kubectl" wait --for=condition=Ready node/node0 --timeout=1s
+}
 
 start_node() {
   # shellcheck source-path=SCRIPTDIR source=../node/pki.sh
@@ -17,13 +32,15 @@ start_node() {
   rm -f "$NODE"/pid/*
   [ -d "$NODE/pki" ] || make_pki
   make_kubeconfigs
-  [ -d "$GIT_REPOSITORY" ] || git init --quiet --bare --initial-branch=main "$GIT_REPOSITORY"
-  # fd 8 is the lock of `up`: the node must not keep it.
-  setsid unshare --pid --mount --fork --kill-child=SIGKILL --mount-proc --propagation private \
+  make_git_repository
+  node_key >"$NODE/key"
+  echo "$CHAT_PORT" >"$NODE/chat-port"
+  # It writes its pid itself: whoever starts it may be killed right after. fd 8 is the lock of `up`: the node must not keep it.
+  # shellcheck disable=SC2016  # expanded by the inner shell
+  setsid bash -c 'echo $$ >"$1"; shift; exec "$@"' - "$NODE/unshare.pid" \
+    unshare --pid --mount --fork --kill-child=SIGKILL --mount-proc --propagation private \
     "$REPO/cluster/node/init.sh" >"$NODE/log/init.log" 2>&1 </dev/null 8>&- &
-  local unshare_pid=$!
-  until_true 10 pgrep --parent "$unshare_pid"
-  pgrep --parent "$unshare_pid" >"$NODE/init.pid"
+  until_true 10 node_pid
   until_true 90 api_is_ready || node_start_failed
   until_true 90 node_is_ready || node_start_failed
 }
@@ -41,8 +58,10 @@ stop_node() {
     until_true 40 process_is_gone "$pid" || kill -KILL "$pid"
     until_true 10 process_is_gone "$pid"
   fi
-  rm -f "$NODE/init.pid"
+  rm -f "$NODE/unshare.pid"
   remove_cgroups
+  # The node mounted something of its own over them.
+  rmdir --ignore-fail-on-non-empty /var/lib/cni /var/lib/kubelet 2>/dev/null || true
 }
 
 process_is_gone() { [ ! -e "/proc/$1" ]; }
@@ -59,11 +78,10 @@ remove_cgroup_tree() {
   find "$1" -depth -type d -exec rmdir {} +
 }
 
-# DNS permissions and storage, the two things that a managed cluster comes with.
-install_addons() {
+# Storage, as a managed cluster comes with it.
+install_storage() {
   local source
   source=$(tool_module_folder local-path-provisioner github.com/rancher/local-path-provisioner)
-  "$BIN/kubectl" apply --server-side --filename "$REPO/cluster/addons"
   sed --expression "s#image: rancher/local-path-provisioner:.*#image: $REGISTRY/local-path-provisioner@$(image_digest local-path-provisioner)#" \
     --expression "s#image: busybox.*#image: $REGISTRY/local-path-provisioner@$(image_digest local-path-provisioner)#" \
     --expression "s#/opt/local-path-provisioner#$NODE/volumes#" "$source/deploy/local-path-storage.yaml" |

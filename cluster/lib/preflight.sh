@@ -21,6 +21,14 @@ need_toolchains() {
   at_least 20.19 "${node_version#v}" || die "Node.js is ${node_version#v}, needed is 20.19 or newer"
 }
 
+# Sockets (108 bytes at most) and lines of configuration files have it in them.
+need_plain_cache() {
+  [[ $CACHE =~ ^[A-Za-z0-9/._-]{1,65}$ ]] || die "CHATAPP_CACHE=$CACHE: needed is a path of at most 65 letters, digits, '/', '.', '_' and '-'"
+  case $CACHE/ in
+    /run/* | /var/log/* | /var/lib/cni/* | /var/lib/kubelet/*) die "CHATAPP_CACHE=$CACHE: the node has a folder of its own there; choose another" ;;
+  esac
+}
+
 need_root_on_debian() {
   [ "$(id -u)" = 0 ] || die "the local cluster needs root (namespaces, cgroups, mounts): run as root, or set KUBECONFIG to a cluster of yours"
   if ! command -v apt-get >/dev/null || [ ! -e /etc/debian_version ]; then
@@ -31,6 +39,7 @@ need_root_on_debian() {
 # A first run needs 15 GB (tools, build caches, images, volumes); later ones only what changes.
 need_disk() {
   local wanted=15 free
+  [ ! -x "$BIN/kubelet" ] || wanted=8
   [ ! -e "$NODE/pki/ca.crt" ] || wanted=3
   local existing=$CACHE
   until [ -d "$existing" ]; do existing=$(dirname "$existing"); done
@@ -49,6 +58,7 @@ need_free_ports() {
 }
 
 need_for_other_cluster() {
+  [ "$(id -u)" = 0 ] || die "building images needs root (debootstrap, mount namespaces), also for a cluster of yours"
   [ -r "$KUBECONFIG" ] || die "KUBECONFIG=$KUBECONFIG can't be read"
   [ -n "$REGISTRY" ] || die "with KUBECONFIG set, CHATAPP_REGISTRY must name a registry that your cluster pulls from and buildah can push to (for example registry.example.org/chatapp)"
   [ -n "$GIT_URL" ] || die "with KUBECONFIG set, CHATAPP_GIT_URL must name a Git repository that Argo CD can read (and CHATAPP_GIT_PUSH_URL one for git push, if it differs)"

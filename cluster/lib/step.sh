@@ -49,10 +49,26 @@ until_true() {
   done
 }
 
-# one_at_a_time: refuses to go on while another up or down works on the same cache.
+# one_at_a_time: refuses to go on while another command changes the same cache. The commands that a killed run has left at work
+# are ended: they hold the lock, and would write what this run writes.
 one_at_a_time() {
+  local owner
   mkdir -p "$CACHE"
-  exec 8>"$CACHE/lock"
-  flock --nonblock 8 || die "another './just up' or './just down' is at work on $CACHE (process $(cat "$CACHE/lock.pid" 2>/dev/null)); wait for it to end"
+  exec 8>>"$CACHE/lock"
+  if ! flock --nonblock 8; then
+    owner=$(cat "$CACHE/lock.pid" 2>/dev/null || true)
+    [ ! -d "/proc/${owner:-none}" ] || die "another './just up' or './just down' is at work on $CACHE (process $owner); wait for it to end"
+    end_holders_of_lock
+    flock --wait 30 8 || die "a run that was killed still works on $CACHE: see $LOGS"
+  fi
   echo $$ >"$CACHE/lock.pid"
+}
+
+end_holders_of_lock() {
+  local file pid
+  for file in /proc/[0-9]*/fd/8; do
+    pid=${file#/proc/}
+    pid=${pid%%/*}
+    [ "$pid" = "$$" ] || [ "$pid" = "$BASHPID" ] || [ ! "$file" -ef "$CACHE/lock" ] || kill "$pid" 2>/dev/null || true
+  done
 }

@@ -23,12 +23,19 @@ until_gone() { # SECONDS PID
   done
 }
 
-# Processes in a PID namespace below ours are in containers.
-container_processes() {
-  local own process
-  own=$(readlink /proc/1/ns/pid)
-  for process in /proc/[0-9]*; do
-    [ "$(readlink "$process/ns/pid" 2>/dev/null)" = "$own" ] || echo "${process#/proc/}"
+# They are the first ones of PID namespaces below ours.
+first_processes_of_containers() {
+  grep --no-messages --files-with-matches --perl-regexp '^NSpid:(\t\d+)+\t1$' /proc/[0-9]*/status | cut -d/ -f3 || true
+}
+
+# A node with a daemon missing is none: it ends, and the next `up` starts it again.
+all_daemons_run() {
+  local file
+  for file in "$NODE"/pid/*; do
+    kill -0 "$(cat "$file")" 2>/dev/null || {
+      echo "${file##*/} has ended: its log is $NODE/log/${file##*/}.log"
+      return 1
+    }
   done
 }
 
@@ -80,5 +87,7 @@ start_daemons() {
     --authentication-kubeconfig="$NODE/scheduler.conf" --authorization-kubeconfig="$NODE/scheduler.conf"
   daemon kubelet "$BIN/kubelet" --config="$NODE/kubelet.yaml" --kubeconfig="$NODE/kubelet.conf" --hostname-override=node0 --node-ip="$NODE_IP" --root-dir="$NODE/kubelet"
   daemon kube-proxy "$BIN/kube-proxy" --kubeconfig="$NODE/proxy.conf" --hostname-override=node0 --cluster-cidr="$POD_CIDR" --proxy-mode=iptables --conntrack-max-per-core=0
+  # Without its rights it would start with nothing to tell.
+  "$BIN/kubectl" apply --server-side --filename "$HERE/config/coredns-rbac.yaml"
   daemon coredns "$BIN/coredns" -conf "$NODE/Corefile"
 }

@@ -22,6 +22,7 @@ pub struct Server {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     #[x_kube(
+        merge_strategy = ListMerge::Map(vec!["name".into()]),
         validation = Rule::new("!self.exists(e, e.name in ['LISTEN', 'DATABASE_URL', 'DATABASE_URL_FILE', 'CONTENT_FILE', 'STATIC_DIR', 'LOG_FORMAT'])")
             .message("LISTEN, DATABASE_URL, DATABASE_URL_FILE, CONTENT_FILE, STATIC_DIR and LOG_FORMAT are set by the operator: \
                 remove them from spec.server.env; the database is chosen by spec.database, the content by spec.content")

@@ -61,4 +61,4 @@ fi
 mkdir -p /tmp/nginx || fail "/tmp must be writable"
 sed -e "s|@RESOLVER@|$resolver|" -e "s|@LISTEN_IPV6@|$listen_ipv6|" \
   -e "s|@CHAT_SERVER@|$(in_brackets "$(full_name "$host")"):$port|" "$TEMPLATE" >/tmp/nginx/nginx.conf
-exec nginx -e stderr -c /tmp/nginx/nginx.conf
+exec nginx -e stderr -c /tmp/nginx/nginx.conf "$@"

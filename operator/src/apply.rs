@@ -9,11 +9,10 @@ use kube::{
     },
 };
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::{
     compare::covers,
-    plan::{Child, Deletion},
+    plan::{Child, Deletion, short_hash},
 };
 
 /// Field manager of everything that the operator applies.
@@ -197,15 +196,8 @@ fn is_of_former_app(present: &Value, child: &Child) -> bool {
         .all(|field| theirs[*field] == ours[*field])
 }
 
-/// Hexadecimal digits of bytes.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |digits, byte| {
-        digits + &format!("{byte:02x}")
-    })
-}
-
 fn with_hash(object: &Value) -> Value {
-    let hash = hex(&Sha256::digest(object.to_string())[..8]);
+    let hash = short_hash([object.to_string().as_str()]);
     let mut object = object.clone();
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
         let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));

@@ -22,10 +22,11 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::{
     apply::trim,
-    plan::{APP_LABEL, CNPG_API_VERSION, Child, ChildNames, Observed},
+    plan::{self, APP_LABEL, CNPG_API_VERSION, Child, ChildNames, Observed},
 };
 
 /// Which namespaces are watched.
@@ -69,6 +70,8 @@ pub(crate) struct Caches {
     services: Store<Service>,
     service_accounts: Store<ServiceAccount>,
     pods: Store<Pod>,
+    /// Whether the API server has said that it doesn't know CloudNativePG's kind.
+    cnpg_is_missing: watch::Receiver<bool>,
 }
 
 /// Objects that were touched, deleted ones included.
@@ -88,6 +91,14 @@ pub(crate) struct Streams {
 pub(crate) fn caches(client: &Client, scope: &Scope) -> (Caches, Streams) {
     let resource = cluster_resource();
     let (clusters, cluster_stream) = cache(scope.dynamic_api(client.clone(), &resource), resource);
+    let (missing, cnpg_is_missing) = watch::channel(false);
+    let cluster_stream = cluster_stream
+        .inspect(move |item| {
+            if item.as_ref().is_err_and(is_unknown_kind) {
+                missing.send_replace(true);
+            }
+        })
+        .boxed();
     let (jobs, job_stream) = cache(scope.api(client.clone()), ());
     let (deployments, deployment_stream) = cache(scope.api(client.clone()), ());
     let (services, service_stream) = cache(scope.api(client.clone()), ());
@@ -101,14 +112,15 @@ pub(crate) fn caches(client: &Client, scope: &Scope) -> (Caches, Streams) {
             services,
             service_accounts,
             pods,
+            cnpg_is_missing,
         },
         Streams {
-            clusters: cluster_stream,
-            jobs: job_stream,
-            deployments: deployment_stream,
-            services: service_stream,
-            service_accounts: service_account_stream,
-            pods: pod_stream,
+            clusters: undisturbed(cluster_stream, "Cluster".to_owned()),
+            jobs: undisturbed(job_stream, "Job".to_owned()),
+            deployments: undisturbed(deployment_stream, "Deployment".to_owned()),
+            services: undisturbed(service_stream, "Service".to_owned()),
+            service_accounts: undisturbed(service_account_stream, "ServiceAccount".to_owned()),
+            pods: undisturbed(pod_stream, "Pod".to_owned()),
         },
     )
 }
@@ -119,15 +131,19 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     K::DynamicType: Eq + Hash + Clone + Send + Sync,
 {
-    let kind = K::kind(&dynamic_type).into_owned();
     let writer = Writer::new(dynamic_type);
     let store = writer.as_reader();
     let stream = watcher(api, watcher::Config::default().labels(APP_LABEL))
         .default_backoff()
         .modify(trim)
         .reflect(writer)
-        .touched_objects();
-    (store, undisturbed(stream, kind))
+        .touched_objects()
+        .boxed();
+    (store, stream)
+}
+
+fn is_unknown_kind(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404)
 }
 
 /// Logs the errors of a watch, which goes on by itself, and keeps them from the controller: that would stop reading *all* watches
@@ -147,7 +163,7 @@ pub(crate) fn undisturbed<K: Send + 'static>(
 }
 
 impl Caches {
-    /// Waits until every cache has been filled once, but for CloudNativePG's, whose kind may not exist.
+    /// Waits until every cache has been filled once; CloudNativePG's only if the API server knows the kind.
     pub(crate) async fn filled(&self) {
         // A cache's writer lives as long as the controller: an error means that the process is ending.
         let _ = self.jobs.wait_until_ready().await;
@@ -155,6 +171,11 @@ impl Caches {
         let _ = self.services.wait_until_ready().await;
         let _ = self.service_accounts.wait_until_ready().await;
         let _ = self.pods.wait_until_ready().await;
+        let mut cnpg_is_missing = self.cnpg_is_missing.clone();
+        tokio::select! {
+            _ = self.clusters.wait_until_ready() => {}
+            _ = cnpg_is_missing.wait_for(|missing| *missing) => {}
+        }
     }
 
     /// Whether [`Self::filled`] would return at once.
@@ -170,6 +191,8 @@ impl Caches {
             cnpg_installed: self.clusters.wait_until_ready().now_or_never().is_some(),
             cluster: self
                 .cluster(&namespace, &names.cluster)
+                // One of somebody else's, or of a former ChatApp of this name, is nothing to migrate.
+                .filter(|cluster| plan::is_owned_by(app, &**cluster))
                 .map(|cluster| json!(*cluster)),
             jobs: of_app(&self.jobs, app),
             server: get(&self.deployments, &namespace, &names.server).map(Arc::unwrap_or_clone),

@@ -16,7 +16,10 @@ fn is_subset(wanted: &Value, live: &Value, quantity: bool) -> bool {
             let quantity = quantity || matches!(key.as_str(), "requests" | "limits");
             live.get(key).map_or_else(
                 || is_empty(wanted),
-                |live| is_subset(wanted, live, quantity),
+                |live| {
+                    let complete = key != "selector" || same_length(wanted, live);
+                    complete && is_subset(wanted, live, quantity)
+                },
             )
         }),
         (Value::Array(wanted), Value::Array(live)) => {
@@ -40,6 +43,11 @@ fn is_subset(wanted: &Value, live: &Value, quantity: bool) -> bool {
         }
         _ => wanted == live,
     }
+}
+
+/// A selector is one value: a label that is added to it selects less.
+fn same_length(wanted: &Value, live: &Value) -> bool {
+    wanted.as_object().map(serde_json::Map::len) == live.as_object().map(serde_json::Map::len)
 }
 
 /// The API server leaves out what is empty.
@@ -111,6 +119,14 @@ mod tests {
         ] {
             assert!(!covers(&live, &wanted), "{live}");
         }
+    }
+
+    #[test]
+    fn a_label_that_is_added_to_a_selector_is_a_difference() {
+        let service = |selector: serde_json::Value| json!({"spec": {"selector": selector}});
+        let wanted = service(json!({"app": "a"}));
+        assert!(covers(&service(json!({"app": "a"})), &wanted));
+        assert!(!covers(&service(json!({"app": "a", "x": "y"})), &wanted));
     }
 
     #[test]

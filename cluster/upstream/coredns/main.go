@@ -11,11 +11,12 @@ import (
 	_ "github.com/coredns/coredns/plugin/hosts"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/ready"
+	_ "github.com/coredns/coredns/plugin/template"
 )
 
 func init() {
-	// The order in which a query passes the plugins, as in upstream's plugin.cfg.
-	dnsserver.Directives = []string{"bind", "ready", "errors", "hosts", "kubernetes"}
+	// The order in which a query passes the plugins: template answers what the others have left.
+	dnsserver.Directives = []string{"bind", "ready", "errors", "hosts", "kubernetes", "template"}
 }
 
 func main() { coremain.Run() }

@@ -12,6 +12,7 @@ use super::{
     pods,
     verdict::Verdict,
 };
+use crate::compare::covers;
 
 /// `apiVersion` of CloudNativePG's resources.
 pub(crate) const CNPG_API_VERSION: &str = "postgresql.cnpg.io/v1";
@@ -157,12 +158,12 @@ fn cluster_verdict(app: &ChatApp, wanted: &Cluster, observed: &Observed) -> Verd
         i64::from(wanted.instances),
         number("/status/readyInstances"),
     );
-    // CloudNativePG's status has no observedGeneration: it counts only if it is about the instances and the image that we ask for.
-    let is_about_ours = number("/spec/instances") == instances
+    // CloudNativePG's status has no observedGeneration: it counts only if the spec is what we ask for, and the image has arrived.
+    let is_about_ours = covers(cluster, &self::cluster(app, wanted).object)
         && wanted
             .image
             .as_deref()
-            .is_none_or(|image| text("/spec/imageName") == image && text("/status/image") == image);
+            .is_none_or(|image| text("/status/image") == image);
     if ready && is_about_ours && ready_instances == instances {
         return Verdict::done(
             "ClusterReady",

@@ -112,22 +112,20 @@ fn former_migration(ours: &[&Job], observed: &Observed, job_name: &str) -> Optio
     let job = ours
         .iter()
         .find(|job| job.name_any() != job_name && !has_ended(job));
-    let active = |pod: &&Pod| {
-        !matches!(
-            pod.status
-                .as_ref()
-                .and_then(|status| status.phase.as_deref()),
-            Some("Succeeded" | "Failed")
-        )
+    // By uid: a Job that was deleted by hand leaves a pod behind for a while, and the next one has the same name.
+    let present = ours.iter().find(|job| job.name_any() == job_name);
+    let is_former = |pod: &&Pod| {
+        let owners = pod.owner_references();
+        !present.is_some_and(|job| {
+            owners
+                .iter()
+                .any(|owner| Some(&owner.uid) == job.metadata.uid.as_ref())
+        })
     };
     let pod = observed
         .pods_of(Component::Migration)
-        .filter(active)
-        .find(|pod| {
-            pod.labels()
-                .get(JOB_NAME_LABEL)
-                .is_some_and(|name| name != job_name)
-        });
+        .filter(|pod| !matches!(phase(pod), "Succeeded" | "Failed"))
+        .find(is_former);
     job.map(|job| format!("Job {}", job.name_any()))
         .or_else(|| pod.map(|pod| format!("pod {}", pod.name_any())))
 }
@@ -177,26 +175,47 @@ fn job_verdict(job: &Job, observed: &Observed) -> Verdict {
             "MigrationFailed",
             format!(
                 "Job {name} has failed: {}; the former version serves on. Correct the spec, or set annotation {RETRY_MIGRATION_ANNOTATION} to a new value",
-                pods::shorten(&last_words(&pods))
+                newest(pods.iter().copied()).map_or_else(
+                    || "its pods are gone".to_owned(),
+                    |pod| pods::shorten(&last_words(pod))
+                )
             ),
         ),
         None => pods::trouble(pods.iter().copied()).unwrap_or_else(|| {
-            let message = match pods::mount_hint(pods.iter().copied()) {
-                Some(hint) => format!("Job {name} is running; {hint}"),
-                None => format!("Job {name} is running"),
+            let failed = newest(pods.iter().copied().filter(|pod| phase(pod) == "Failed"));
+            let message = match (failed, pods::mount_hint(pods.iter().copied())) {
+                (_, Some(hint)) => format!("Job {name} is running; {hint}"),
+                (Some(pod), None) => format!(
+                    "Job {name} is tried again; pod {} has failed: {}",
+                    pod.name_any(),
+                    pods::shorten(&last_words(pod))
+                ),
+                (None, None) => format!("Job {name} is running"),
             };
             Verdict::waiting("Migrating", message)
         }),
     }
 }
 
-fn last_words(pods: &[&Pod]) -> String {
-    let newest = pods
-        .iter()
-        .max_by_key(|pod| pod.creation_timestamp().map(|time| time.0));
-    newest
-        .and_then(|pod| pod.status.as_ref()?.container_statuses.as_ref()?.first())
-        .map_or_else(|| "its pods are gone".to_owned(), pods::last_words)
+fn newest<'a>(pods: impl Iterator<Item = &'a Pod>) -> Option<&'a Pod> {
+    pods.max_by_key(|pod| pod.creation_timestamp().map(|time| time.0))
+}
+
+fn phase(pod: &Pod) -> &str {
+    let status = pod.status.as_ref();
+    status
+        .and_then(|status| status.phase.as_deref())
+        .unwrap_or_default()
+}
+
+fn last_words(pod: &Pod) -> String {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    statuses
+        .and_then(|statuses| statuses.first())
+        .map_or_else(|| "no message".to_owned(), pods::last_words)
 }
 
 /// The Job, named after all that it depends on: a Job's pod template can't change, and a changed one has to run again.
@@ -236,7 +255,8 @@ fn job(app: &ChatApp, source: &Source<'_>, identity: &str) -> (String, Child) {
     let job = Job {
         metadata: names::metadata(app, Component::Migration, name.clone()),
         spec: Some(JobSpec {
-            backoff_limit: Some(2),
+            // With Kubernetes' pauses (10 s, 20 s, 40 s, ...) ten minutes: a failover of the database is no failure.
+            backoff_limit: Some(6),
             template,
             ..JobSpec::default()
         }),

@@ -20,7 +20,7 @@ mod verdict;
 mod workload;
 
 pub(crate) use database::CNPG_API_VERSION;
-pub(crate) use names::APP_LABEL;
+pub(crate) use names::{APP_LABEL, short_hash};
 pub(crate) use verdict::{Reason, Verdict};
 
 use chatapp_crds::{ChatApp, ConditionType};
@@ -64,7 +64,7 @@ impl Observed {
 }
 
 /// Whether the ChatApp, this one and no former one of the same name, is the object's controller.
-fn is_owned_by(app: &ChatApp, object: &impl ResourceExt) -> bool {
+pub(crate) fn is_owned_by(app: &ChatApp, object: &impl ResourceExt) -> bool {
     object.owner_references().iter().any(|owner| {
         owner.controller == Some(true) && Some(&owner.uid) == app.metadata.uid.as_ref()
     })

@@ -8,8 +8,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, 
 use kube::{Resource, ResourceExt};
 use sha2::{Digest, Sha256};
 
-use crate::apply::hex;
-
 /// Label of every child and pod: the name of the ChatApp that it belongs to. Watches select by it.
 pub(crate) const APP_LABEL: &str = "sillychat.io/chatapp";
 /// Label of every child: which part of the ChatApp it is.
@@ -117,5 +115,9 @@ pub(crate) fn short_hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> String
         hasher.update(part.len().to_le_bytes());
         hasher.update(part.as_bytes());
     }
-    hex(&hasher.finalize()[..5])
+    hasher.finalize()[..5]
+        .iter()
+        .fold(String::new(), |digits, byte| {
+            digits + &format!("{byte:02x}")
+        })
 }

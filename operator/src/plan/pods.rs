@@ -42,7 +42,7 @@ fn pod_trouble(pod: &Pod) -> Option<Verdict> {
         .flatten()
         .chain(status.container_statuses.iter().flatten());
     for container in containers {
-        if let Some(verdict) = container_trouble(&name, container) {
+        if let Some(verdict) = container_trouble(&name, container, wanted_image(pod, container)) {
             return Some(verdict);
         }
     }
@@ -58,7 +58,21 @@ fn pod_trouble(pod: &Pod) -> Option<Verdict> {
     ))
 }
 
-fn container_trouble(pod: &str, container: &ContainerStatus) -> Option<Verdict> {
+/// The image as it was asked for: the status may have its id only.
+fn wanted_image<'a>(pod: &'a Pod, status: &'a ContainerStatus) -> &'a str {
+    let spec = pod.spec.as_ref();
+    spec.into_iter()
+        .flat_map(|spec| {
+            spec.containers
+                .iter()
+                .chain(spec.init_containers.iter().flatten())
+        })
+        .find(|container| container.name == status.name)
+        .and_then(|container| container.image.as_deref())
+        .unwrap_or(&status.image)
+}
+
+fn container_trouble(pod: &str, container: &ContainerStatus, image: &str) -> Option<Verdict> {
     let waiting = container
         .state
         .as_ref()
@@ -79,10 +93,10 @@ fn container_trouble(pod: &str, container: &ContainerStatus) -> Option<Verdict> 
         None => return None,
     };
     // An image error doesn't always name the image.
-    let image = if detail.contains(&container.image) {
+    let image = if detail.contains(image) {
         String::new()
     } else {
-        format!(" ({})", container.image)
+        format!(" ({image})")
     };
     Some(Verdict::failed(
         reason,
@@ -94,15 +108,14 @@ fn container_trouble(pod: &str, container: &ContainerStatus) -> Option<Verdict> 
     ))
 }
 
-/// Once is an accident.
+/// Once is an accident. One that has started (its startup probe has succeeded) and isn't ready now has other trouble than the
+/// restarts of long ago.
 fn keeps_crashing(container: &ContainerStatus) -> bool {
     let ended = container
         .last_state
         .as_ref()
-        .and_then(|state| state.terminated.as_ref());
-    !container.ready
-        && container.restart_count > 1
-        && ended.is_some_and(|ended| ended.exit_code != 0)
+        .is_some_and(|state| state.terminated.is_some());
+    container.started != Some(true) && container.restart_count > 1 && ended
 }
 
 /// A pod that is stuck before its first container mostly misses a Secret or a ConfigMap. The kubelet tells of it only in events,

@@ -155,7 +155,11 @@ impl World {
         if let Some(job) = job {
             labels["batch.kubernetes.io/job-name"] = json!(job);
         }
-        let pod = json!({"metadata": {"name": format!("pod-{}", self.observed.pods.len()), "labels": labels},
+        let owners: Vec<Value> = job
+            .iter()
+            .map(|job| json!({"apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": format!("uid-of-{job}"), "controller": true}))
+            .collect();
+        let pod = json!({"metadata": {"name": format!("pod-{}", self.observed.pods.len()), "labels": labels, "ownerReferences": owners},
             "status": {"phase": "Pending", "containerStatuses": [container]}});
         self.observed
             .pods

@@ -73,11 +73,18 @@ impl Workload<'_> {
                     }),
                 }),
                 template,
+                // Only where somebody has paused it: the API server leaves `false` out.
+                paused: self.is_paused().then_some(false),
                 ..DeploymentSpec::default()
             }),
             ..Deployment::default()
         };
         Some(Child::of(self.condition, &deployment))
+    }
+
+    fn is_paused(&self) -> bool {
+        let spec = self.live.and_then(|live| live.spec.as_ref());
+        spec.and_then(|spec| spec.paused) == Some(true)
     }
 
     /// Whether all wanted pods of the present template serve, and no other does. It believes the Deployment's status only when that
@@ -137,7 +144,8 @@ impl Workload<'_> {
                 )
             })
             .collect();
-        pods::trouble(pods.iter().copied()).unwrap_or_else(|| {
+        let trouble = pods::trouble(pods.iter().copied()).or_else(|| rollout_trouble(live));
+        trouble.unwrap_or_else(|| {
             let status = live.status.clone().unwrap_or_default();
             let [updated, total, available] =
                 [status.updated_replicas, status.replicas, status.available_replicas]
@@ -158,6 +166,7 @@ impl Workload<'_> {
         let service = Service {
             metadata: names::metadata(app, self.component, self.name.clone()),
             spec: Some(ServiceSpec {
+                type_: Some("ClusterIP".to_owned()),
                 selector: names::selector(app, self.component).match_labels,
                 ports: Some(vec![ServicePort {
                     name: Some("http".to_owned()),
@@ -172,6 +181,33 @@ impl Workload<'_> {
         };
         Child::of(self.condition, &service)
     }
+}
+
+/// What Kubernetes says of pods that it may not create (a quota, an admission webhook), or that never become ready.
+/// <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#failed-deployment>
+fn rollout_trouble(live: &Deployment) -> Option<Verdict> {
+    let status = live.status.as_ref()?;
+    if status.observed_generation != live.metadata.generation {
+        return None;
+    }
+    let conditions = status.conditions.as_deref().unwrap_or_default();
+    conditions.iter().find_map(|condition| {
+        let reason = match (condition.type_.as_str(), condition.status.as_str()) {
+            ("ReplicaFailure", "True") => "ReplicaFailure",
+            ("Progressing", "False")
+                if condition.reason.as_deref() == Some("ProgressDeadlineExceeded") =>
+            {
+                "ProgressDeadlineExceeded"
+            }
+            _ => return None,
+        };
+        let message = condition.message.as_deref().unwrap_or_default();
+        let name = live.name_any();
+        Some(Verdict::failed(
+            reason,
+            format!("Deployment {name}: {}", pods::shorten(message)),
+        ))
+    })
 }
 
 /// The template that was let through last.
