@@ -30,7 +30,8 @@ pub struct Database {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cluster {
-    /// PostgreSQL instances: one primary, the others standbys that take over when it fails.
+    /// PostgreSQL instances: one primary, the others standbys that take over when it fails. With three or more, a
+    /// message is acknowledged only once a standby has it too; with two, whenever the standby is there.
     #[serde(default = "three")]
     #[schemars(range(min = 1, max = 20))]
     pub instances: i32,

@@ -23,7 +23,8 @@ fn mistakes() -> [Mistake; 5] {
         },
         Mistake {
             what: "no database",
-            patch: json!({"spec": {"database": {"cluster": null}}}),
+            // A new one: to take the database away from one that has it is another mistake.
+            patch: json!({"metadata": {"name": "without"}, "spec": {"database": {"cluster": null}}}),
             told: &["spec.database needs exactly one of", "write one of them"],
         },
         Mistake {

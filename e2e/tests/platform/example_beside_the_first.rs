@@ -1,9 +1,9 @@
 //! A platform engineer applies the example's file in a fresh namespace with restricted pod security: it becomes a chat
 //! beside the first one, which doesn't notice.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use e2e::chatapp;
 
 use crate::{World, example};
@@ -18,6 +18,11 @@ pub(crate) async fn story(world: &World) -> Result<()> {
     );
     example::chat_with(&example::name()?).await?;
 
-    chatapp::ready(&world.client, "chatapp-dev", "demo", Duration::ZERO).await?;
+    let first = chatapp::read(&world.client, "chatapp-dev", "demo").await?;
+    ensure!(
+        chatapp::is_ready(&first),
+        "the first ChatApp is not ready any more: {}",
+        chatapp::in_one_line(&first)
+    );
     world.chat.round_trip("hello").await
 }

@@ -72,6 +72,8 @@ pub(crate) fn cluster(app: &ChatApp, spec: &Cluster) -> Child {
             "storage": { "size": spec.storage.size },
             "bootstrap": { "initdb": { "database": "app", "owner": "app" } },
             "inheritedMetadata": { "labels": labels },
+            // The chat servers keep their connections: a primary that is to stop would wait for them in vain.
+            "smartShutdownTimeout": 5,
         },
     });
     let optional = [
@@ -90,10 +92,7 @@ pub(crate) fn cluster(app: &ChatApp, spec: &Cluster) -> Child {
             "/spec/resources",
             spec.resources.as_ref().map(|resources| json!(resources)),
         ),
-        (
-            "/spec/postgresql",
-            (!spec.parameters.is_empty()).then(|| json!({ "parameters": spec.parameters })),
-        ),
+        ("/spec/postgresql", postgresql(spec)),
     ];
     for (pointer, value) in optional {
         if let (Some((parent, key)), Some(value)) = (pointer.rsplit_once('/'), value)
@@ -103,6 +102,29 @@ pub(crate) fn cluster(app: &ChatApp, spec: &Cluster) -> Child {
         }
     }
     Child::new(chatapp_crds::ConditionType::DatabaseReady, object)
+}
+
+fn postgresql(spec: &Cluster) -> Option<Value> {
+    let mut settings = serde_json::Map::new();
+    if !spec.parameters.is_empty() {
+        settings.insert("parameters".to_owned(), json!(spec.parameters));
+    }
+    if let Some(durability) = durability(spec.instances) {
+        let synchronous = json!({ "method": "any", "number": 1, "dataDurability": durability });
+        settings.insert("synchronous".to_owned(), synchronous);
+    }
+    (!settings.is_empty()).then(|| Value::Object(settings))
+}
+
+/// An acknowledged message is on a standby too, so that a failover does not lose it (docs/adr/0002). With one standby only, its
+/// absence must not stop the chat.
+/// <https://cloudnative-pg.io/documentation/current/replication/#data-durability-and-synchronous-replication>
+fn durability(instances: i32) -> Option<&'static str> {
+    match instances {
+        ..=1 => None,
+        2 => Some("preferred"),
+        3.. => Some("required"),
+    }
 }
 
 /// Whether the database accepts what the ChatApp asks of it.

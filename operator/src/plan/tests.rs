@@ -222,7 +222,10 @@ fn the_children_of_an_app() {
     world.observed.server = None;
     let plan = plan(&app, &world.observed);
     let objects: Vec<&Value> = plan.children.iter().map(|child| &child.object).collect();
-    insta::assert_yaml_snapshot!(objects);
+    // Sorted: whether serde_json keeps the order depends on what else is built in the workspace.
+    insta::with_settings!({ sort_maps => true }, {
+        insta::assert_yaml_snapshot!(objects);
+    });
 }
 
 #[test]
@@ -623,5 +626,64 @@ proptest::proptest! {
         app.metadata.annotations.get_or_insert_default().insert(chatapp_crds::RETRY_MIGRATION_ANNOTATION.to_owned(), "last".to_owned());
         world.upgrade_succeeds(&app);
         proptest::prop_assert_eq!(world.server_image(), Some(images[last]));
+    }
+}
+
+#[test]
+fn pods_that_kubernetes_refuses_to_create_are_told() {
+    let (one, two) = (chatapp("server:1"), chatapp("server:2"));
+    let mut world = World::installed(&one);
+    world.pass(&two);
+    world.pass(&two);
+    world.job_ends("Complete");
+    world.pass(&two);
+    let server = world.observed.server.as_mut().expect("a Deployment");
+    let generation = server.metadata.generation;
+    let refused = json!({"observedGeneration": generation, "conditions": [
+        {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: pods=1"}]});
+    server.status = serde_json::from_value(refused).ok();
+    let plan = world.pass(&two);
+    let Verdict::Failed(reason) = verdict(&plan, ServerAvailable) else {
+        panic!("{:?}", verdict(&plan, ServerAvailable))
+    };
+    assert_eq!(reason.reason, "ReplicaFailure");
+    assert!(reason.message.contains("exceeded quota"), "{reason:?}");
+}
+
+#[test]
+fn a_pod_of_a_migration_that_was_deleted_by_hand_holds_the_next_one_back() {
+    let (one, two) = (chatapp("server:1"), chatapp("server:2"));
+    let mut world = World::installed(&one);
+    world.pass(&two);
+    let job = world
+        .observed
+        .jobs
+        .pop()
+        .map(|job| job.name_any())
+        .expect("a Job");
+    world.pod(
+        Component::Migration,
+        Some(&job),
+        &json!({"name": "migrate", "image": "server:2", "imageID": "", "ready": true, "restartCount": 0}),
+    );
+    let plan = world.pass(&two);
+    assert_eq!(
+        verdict(&plan, Migrated).reason().reason,
+        "WaitingForFormerMigration"
+    );
+}
+
+#[test]
+fn a_message_is_on_a_standby_where_there_is_one() {
+    for (instances, durability) in [(1, None), (2, Some("preferred")), (3, Some("required"))] {
+        let mut app = chatapp("server:1");
+        if let Some(cluster) = &mut app.spec.database.cluster {
+            cluster.instances = instances;
+        }
+        let plan = World::new().pass(&app);
+        let cluster = plan.children.iter().find(|child| child.kind() == "Cluster");
+        let object = &cluster.expect("a Cluster").object;
+        let pointer = "/spec/postgresql/synchronous/dataDurability";
+        assert_eq!(object.pointer(pointer).and_then(Value::as_str), durability);
     }
 }

@@ -95,3 +95,41 @@ async fn a_service_whose_port_was_changed_comes_back() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn a_label_that_was_added_to_a_selector_goes() {
+    let server = ApiServer::shared().await;
+    let world = World::new(server, "drift-selector").await;
+    world.create_app(spec()).await;
+    world.bring_up().await;
+    let selector = |service: Service| service.spec.unwrap_or_default().selector;
+    let before: Service = world.api().get("demo-server").await.expect("the Service");
+    let before = selector(before);
+
+    // Without it, the Service would have no endpoints.
+    let change = json!({"spec": {"selector": {"stray": "label"}}});
+    world.edit::<Service>("demo-server", change).await;
+    world
+        .until("the former selector", async || {
+            let live: Service = world.api().get("demo-server").await.ok()?;
+            (selector(live) == before).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_rollout_that_was_paused_goes_on() {
+    let server = ApiServer::shared().await;
+    let world = World::new(server, "drift-paused").await;
+    world.create_app(spec()).await;
+    world.bring_up().await;
+    world
+        .edit::<Deployment>("demo-server", json!({"spec": {"paused": true}}))
+        .await;
+    world
+        .until("the rollout to go on", async || {
+            let live: Deployment = world.api().get("demo-server").await.ok()?;
+            (live.spec?.paused != Some(true)).then_some(())
+        })
+        .await;
+}
