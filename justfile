@@ -33,7 +33,7 @@ kubectl *arguments:
     @"{{ cluster }}/kubectl.sh" "$@"
 
 # Everything: lint, unit, integration, and end to end on the real cluster
-test: lint test-unit up test-e2e
+test: lint test-unit up test-e2e test-life
 
 # Formatting, lints and types, of all languages
 lint: (_prepare "packages" "page")
@@ -58,6 +58,10 @@ test-unit: (_prepare "packages" "page" "tools")
 # End-to-end tests on the cluster that `up` started
 test-e2e:
     @"{{ cluster }}/e2e.sh"
+
+# A second `up`, `down`, and an `up` that is killed: on the node that `up` started
+test-life:
+    @"{{ cluster }}/test-life.sh"
 
 # Write the generated files anew (the CRD's YAML)
 generate:

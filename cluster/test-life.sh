@@ -23,12 +23,17 @@ check() { # NAME COMMAND...: passes if COMMAND succeeds
   fi
 }
 
-namespaces_of_others() { # lines "net:[4026531840]" of all processes, less those of this one
-  readlink /proc/[0-9]*/ns/{net,pid,mnt} 2>/dev/null | sort -u | grep --invert-match --line-regexp --fixed-strings "$(readlink /proc/self/ns/{net,pid,mnt})" || true
+# Lines "net:[4026531840]": the namespaces of all processes in another PID namespace than ours.
+foreign_namespaces() {
+  local own process
+  own=$(readlink /proc/self/ns/pid)
+  for process in /proc/[0-9]*; do
+    [ "$(readlink "$process/ns/pid" 2>/dev/null || echo "$own")" = "$own" ] || readlink "$process"/ns/{net,pid,mnt} 2>/dev/null || true
+  done | sort -u
 }
 is_empty() { [ -z "$1" ] || { printf '%s\n' "$1" | head -n 5 && false; }; }
 say() { # CHAT TEXT
-  curl --fail --silent --show-error --max-time 10 --header 'Content-Type: application/json' \
+  curl --fail --silent --show-error --max-time 10 --output /dev/null --header 'Content-Type: application/json' \
     --data "{\"chat_id\":\"$1\",\"text\":\"$2\"}" "$(chat_url)/message"
 }
 transcript() { curl --fail --silent --show-error --max-time 10 "$(chat_url)/transcript/$1"; }
@@ -44,15 +49,13 @@ check "the second up builds no image" is_empty "$(grep '  image ' "$LOGS/second-
 echo "a down with a chat under way"
 chat=$(curl --fail --silent --show-error --max-time 10 --request POST "$(chat_url)/start_chat" | jq --raw-output .chat_id)
 check "the chat takes a message" say "$chat" "before the stop"
-mapfile -t namespaces < <(namespaces_of_others)
-check "the node has namespaces of its own" test "${#namespaces[@]}" -gt 3
+check "the node has namespaces of its own" test "$(foreign_namespaces | wc -l)" -gt 3
 "$HERE/down.sh"
-left=$(namespaces_of_others)
-check "no process is left in them" is_empty "$(printf '%s\n' "${namespaces[@]}" | grep --line-regexp --fixed-strings "${left:-none}" || true)"
+check "no namespace is left" is_empty "$(foreign_namespaces)"
 check "no process of the node is left" is_empty "$(pgrep --full --list-full "$NODE/|$TOOLS/" || true)"
 check "no mount is left" is_empty "$(grep --fixed-strings "$CACHE/" /proc/self/mounts || true)"
 check "no network interface is left" is_empty "$(find /sys/class/net -name node0 -o -name cni0 -o -name 'veth*')"
-check "no network namespace is left" is_empty "$(find /run/netns /var/run/netns -name 'cni-*' 2>/dev/null || true)"
+check "no network namespace is pinned" is_empty "$(find /run/netns /var/run/netns -name 'cni-*' 2>/dev/null || true)"
 check "no cgroup is left" is_empty "$(find /sys/fs/cgroup -name kubepods 2>/dev/null || true)"
 
 echo "an up that is killed while the node starts"

@@ -30,6 +30,9 @@ stop_in_order() {
   until [ -z "$(first_processes_of_containers)" ] || [ "$SECONDS" -ge "$deadline" ]; do
     sleep 0.2
   done
+  pids=$(first_processes_of_containers)
+  # shellcheck disable=SC2086  # one word for each pid
+  [ -z "$pids" ] || ps -o args= -p $pids | sed 's/^/did not stop in time: /'
   stop_daemon kube-apiserver
   stop_daemon etcd
   exit 0
