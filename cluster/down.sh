@@ -19,5 +19,5 @@ one_at_a_time
 step down "stop the node: pods, then the control plane" "The processes of the node are children of process $(node_pid || echo -)" stop_node
 if [ "${1:-}" = --purge ]; then
   step purge "remove its state (databases, volumes, registry, Git)" "Is a file of it still in use? Look at: lsof +D $NODE" \
-    rm -rf "$NODE" "$IMAGES" "$BUILDAH" "$GIT_REPOSITORY" "$NODE_KUBECONFIG" "$CACHE/tree"
+    rm -rf "$NODE" "$IMAGES" "$BUILDAH" "$(dirname "$GIT_REPOSITORY")" "$NODE_KUBECONFIG" "$CACHE/tree"
 fi
