@@ -39,6 +39,7 @@ test: lint test-unit up test-e2e test-life
 lint: (_prepare "packages" "page")
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- --deny warnings
+    cargo clippy --workspace --test platform --locked -- --deny warnings
     cd frontend && npm run --silent format:check && npm run --silent lint && npm run --silent typecheck
     git ls-files --cached --others --exclude-standard -- '*.sh' just .ci/run | xargs shellcheck --source-path=SCRIPTDIR
 

@@ -7,7 +7,10 @@ for library in env step node gitops; do
   # shellcheck source=/dev/null
   . "$HERE/lib/$library.sh"
 done
-[ -n "$OWN_CLUSTER" ] || die "this test stops the local node: unset KUBECONFIG"
+if [ -z "$OWN_CLUSTER" ]; then
+  echo "the node's life: not tested, KUBECONFIG is set and its cluster is not ours to stop"
+  exit 0
+fi
 node_pid >/dev/null || die "the local node does not run: ./just up"
 passed=0
 failed=0

@@ -3,11 +3,12 @@
 //! The Cluster is owned by the ChatApp: who deletes the ChatApp deletes its messages.
 
 use chatapp_crds::{ChatApp, Cluster, External};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::{
-    Child, Observed,
+    Child, Deletion, Observed,
     names::{self, Component},
     pods,
     verdict::Verdict,
@@ -16,6 +17,11 @@ use crate::compare::covers;
 
 /// `apiVersion` of CloudNativePG's resources.
 pub(crate) const CNPG_API_VERSION: &str = "postgresql.cnpg.io/v1";
+
+/// CloudNativePG's label of a Job's pods: what the Job does.
+const JOB_ROLE_LABEL: &str = "cnpg.io/jobRole";
+/// CloudNativePG's label of pods: `instance` for those that are PostgreSQL.
+const POD_ROLE_LABEL: &str = "cnpg.io/podRole";
 
 /// Which database an app uses.
 pub(crate) enum Source<'a> {
@@ -125,6 +131,49 @@ fn durability(instances: i32) -> Option<&'static str> {
         2 => Some("preferred"),
         3.. => Some("required"),
     }
+}
+
+/// What has to go so that a corrected image gets through: CloudNativePG changes neither a pod that waits for an image nor an
+/// unfinished Job, it waits for them. The Cluster itself goes only while its first instance was never made, so that it holds nothing.
+pub(crate) fn stuck(app: &ChatApp, source: &Source<'_>, observed: &Observed) -> Vec<Deletion> {
+    let (Source::Cluster(wanted), Some(cluster)) = (source, &observed.cluster) else {
+        return Vec::new();
+    };
+    let text = |pointer: &str| cluster.pointer(pointer).and_then(Value::as_str);
+    // Until CloudNativePG has taken up the spec, nobody knows what the pods would be made of.
+    let Some(image) =
+        text("/status/image").filter(|_| covers(cluster, &self::cluster(app, wanted).object))
+    else {
+        return Vec::new();
+    };
+    let is_outdated = |pod: &&Pod| pods::unpullable_image(pod).is_some_and(|wrong| wrong != image);
+    let outdated = observed
+        .pods_of(Component::Database)
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+        .filter(is_outdated);
+    let has_label = |pod: &Pod, label: &str, value: &str| {
+        pod.labels().get(label).map(String::as_str) == Some(value)
+    };
+    let (first, others): (Vec<&Pod>, Vec<&Pod>) =
+        outdated.partition(|pod| has_label(pod, JOB_ROLE_LABEL, "initdb"));
+    let is_empty = text("/status/currentPrimary")
+        .unwrap_or_default()
+        .is_empty();
+    if !first.is_empty() && is_empty && cluster.pointer("/metadata/deletionTimestamp").is_none() {
+        return text("/metadata/uid")
+            .map(|uid| Deletion {
+                api_version: CNPG_API_VERSION.to_owned(),
+                kind: "Cluster".to_owned(),
+                name: names::database(app),
+                uid: uid.to_owned(),
+            })
+            .into_iter()
+            .collect();
+    }
+    let instances = others
+        .into_iter()
+        .filter(|pod| has_label(pod, POD_ROLE_LABEL, "instance"));
+    instances.filter_map(Deletion::of).collect()
 }
 
 /// Whether the database accepts what the ChatApp asks of it.

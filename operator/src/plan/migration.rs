@@ -10,7 +10,7 @@ use k8s_openapi::api::{
     batch::v1::{Job, JobSpec},
     core::v1::{Container, Pod, PodSpec, PodTemplateSpec},
 };
-use kube::{Resource, ResourceExt, api::ObjectMeta};
+use kube::{ResourceExt, api::ObjectMeta};
 
 use super::{
     Child, Deletion, Observed,
@@ -61,7 +61,7 @@ pub(crate) fn plan(
     let deletions = ours
         .iter()
         .filter(|other| other.name_any() != job_name)
-        .filter_map(|job| Deletion::of(job))
+        .filter_map(|job| Deletion::of(*job))
         .collect();
     let migration = |verdict, child| Migration {
         key: key.clone(),
@@ -263,18 +263,4 @@ fn job(app: &ChatApp, source: &Source<'_>, identity: &str) -> (String, Child) {
         ..Job::default()
     };
     (name, Child::of(ConditionType::Migrated, &job))
-}
-
-impl Deletion {
-    fn of(job: &Job) -> Option<Self> {
-        if job.meta().deletion_timestamp.is_some() {
-            return None;
-        }
-        Some(Self {
-            api_version: Job::api_version(&()).into_owned(),
-            kind: Job::kind(&()).into_owned(),
-            name: job.name_any(),
-            uid: job.uid()?,
-        })
-    }
 }

@@ -124,6 +124,21 @@ pub(crate) struct Deletion {
     pub(crate) uid: String,
 }
 
+impl Deletion {
+    /// `None` if it is on its way out already.
+    fn of<K: Resource<DynamicType = ()>>(object: &K) -> Option<Self> {
+        if object.meta().deletion_timestamp.is_some() {
+            return None;
+        }
+        Some(Self {
+            api_version: K::api_version(&()).into_owned(),
+            kind: K::kind(&()).into_owned(),
+            name: object.meta().name.clone()?,
+            uid: object.meta().uid.clone()?,
+        })
+    }
+}
+
 /// What to do in one pass, and how things stand.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -168,6 +183,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     };
     let database = database::verdict(app, &source, observed);
     let migration = migration::plan(app, &source, observed, &database);
+    let stuck = database::stuck(app, &source, observed);
     let content = ContentState::of(app, observed);
     let server = server::workload(app, &source, observed, &migration, &content);
     let server_verdict = server.verdict(observed.pods_of(Component::Server));
@@ -195,7 +211,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
         .unwrap_or_default();
     Plan {
         children,
-        deletions: migration.deletions,
+        deletions: migration.deletions.into_iter().chain(stuck).collect(),
         verdicts: vec![
             (ConditionType::DatabaseReady, database),
             (ConditionType::Migrated, migration.verdict),

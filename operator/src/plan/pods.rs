@@ -18,6 +18,14 @@ const FATAL: [&str; 9] = [
     "RunContainerError",
 ];
 
+/// Those of them that are about getting the image.
+const IMAGE_TROUBLE: [&str; 4] = [
+    "ErrImageNeverPull",
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+];
+
 /// The first trouble among the pods, if there is any; in the order of the pods' names, so that the message doesn't flap.
 pub(crate) fn trouble<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Verdict> {
     let mut pods: Vec<&Pod> = pods
@@ -56,6 +64,23 @@ fn pod_trouble(pod: &Pod) -> Option<Verdict> {
         "Unschedulable",
         format!("pod {name} can't be scheduled: {message}"),
     ))
+}
+
+/// The image that keeps a pod from its start because the kubelet can't get it.
+pub(crate) fn unpullable_image(pod: &Pod) -> Option<&str> {
+    let status = pod.status.as_ref()?;
+    let statuses = status.init_container_statuses.iter().flatten();
+    statuses
+        .chain(status.container_statuses.iter().flatten())
+        .find(|container| {
+            let waiting = container
+                .state
+                .as_ref()
+                .and_then(|state| state.waiting.as_ref());
+            let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
+            reason.is_some_and(|reason| IMAGE_TROUBLE.contains(&reason))
+        })
+        .map(|container| wanted_image(pod, container))
 }
 
 /// The image as it was asked for: the status may have its id only.

@@ -687,3 +687,51 @@ fn a_message_is_on_a_standby_where_there_is_one() {
         assert_eq!(object.pointer(pointer).and_then(Value::as_str), durability);
     }
 }
+
+/// A pod of the database that waits for an image.
+fn waiting_for_image(role: (&str, &str), image: &str) -> Pod {
+    let pod = json!({"metadata": {"name": "demo-db-2", "uid": "pod-uid",
+            "labels": {"sillychat.io/chatapp": "demo", "app.kubernetes.io/component": "database", role.0: role.1}},
+        "spec": {"containers": [{"name": "postgres", "image": image}]},
+        "status": {"phase": "Pending", "containerStatuses": [{"name": "postgres", "image": image, "imageID": "", "ready": false,
+            "restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no"}}}]}});
+    serde_json::from_value(pod).expect("a Pod")
+}
+
+fn deleted(plan: &Plan) -> Vec<(&str, &str)> {
+    plan.deletions
+        .iter()
+        .map(|deletion| (deletion.kind.as_str(), deletion.uid.as_str()))
+        .collect()
+}
+
+#[test]
+fn a_database_that_was_never_made_is_made_anew_with_the_corrected_image() {
+    let app = chatapp("server:1");
+    let mut world = World::new();
+    world.pass(&app);
+    let initdb = |image| vec![waiting_for_image(("cnpg.io/jobRole", "initdb"), image)];
+    let cluster = world.observed.cluster.as_mut().expect("a Cluster");
+    cluster["status"] = json!({"phase": "Setting up primary", "image": "postgres:15"});
+
+    // The image is the wanted one: it may yet come.
+    world.observed.pods = initdb("postgres:15");
+    assert_eq!(deleted(&world.pass(&app)), []);
+    world.observed.pods = initdb("postgres:51");
+    assert_eq!(deleted(&world.pass(&app)), [("Cluster", "cluster-uid")]);
+
+    // One that has had a primary holds messages.
+    world.database_is_ready();
+    assert_eq!(deleted(&world.pass(&app)), []);
+}
+
+#[test]
+fn an_instance_that_waits_for_an_image_of_a_former_spec_goes() {
+    let app = chatapp("server:1");
+    let mut world = World::installed(&app);
+    let instance = |image| vec![waiting_for_image(("cnpg.io/podRole", "instance"), image)];
+    world.observed.pods = instance("postgres:15");
+    assert_eq!(deleted(&world.pass(&app)), []);
+    world.observed.pods = instance("postgres:51");
+    assert_eq!(deleted(&world.pass(&app)), [("Pod", "pod-uid")]);
+}
