@@ -247,6 +247,50 @@ describe("a message that isn't sent", () => {
     expect(bubbles()).toEqual(["BOT Welcome!", "USER hello", "BOT You said hello"]);
   });
 
+  test("but was recorded is not posted again by Edit and Send", async () => {
+    const { user } = await begin();
+    server.swallow = () => "lost";
+    await user.type(box(), "hello{Enter}");
+    await screen.findByText("Not sent. The server can’t be reached.");
+    await waitFor(() => {
+      expect(server.requests.filter((request) => request === "GET /transcript/chat-1")).toHaveLength(3);
+    });
+    await user.click(button("Edit"));
+    server.swallow = () => undefined;
+    await user.type(box(), "{Enter}");
+    await screen.findByText("You said hello");
+    expect(server.posted).toEqual(["hello"]);
+    expect(bubbles()).toEqual(["BOT Welcome!", "USER hello", "BOT You said hello"]);
+  });
+
+  test("and has a twin: both arrive when both are sent again", async () => {
+    const { user } = await begin();
+    server.refuse = unavailable;
+    await user.type(box(), "hello{Enter}");
+    await screen.findByText(/^Not sent/);
+    await user.type(box(), "hello{Enter}");
+    await waitFor(() => {
+      expect(screen.getAllByText(/^Not sent/)).toHaveLength(2);
+    });
+    server.refuse = () => undefined;
+    const release = server.hold();
+    for (const retry of screen.getAllByRole("button", { name: "Retry" })) {
+      await user.click(retry);
+    }
+    release();
+    await waitFor(() => {
+      expect(bubbles()).toEqual([
+        "BOT Welcome!",
+        "USER hello",
+        "BOT You said hello",
+        "USER hello",
+        "BOT You said hello",
+      ]);
+    });
+    expect(server.chats.get("chat-1")).toHaveLength(5);
+    expect(button("New chat")).toBeEnabled();
+  });
+
   test("doesn't hold up the next one", async () => {
     const { user } = await begin();
     server.refuse = unavailable;
@@ -280,6 +324,21 @@ describe("another chat", () => {
     release();
     await screen.findByText("You said hello");
     expect(server.chats.size).toBe(1);
+  });
+
+  test("keeps what is typed while it begins", async () => {
+    const { user } = await begin();
+    const release = server.hold();
+    await user.click(button("New chat"));
+    await user.type(box(), "hello{Enter}");
+    release();
+    await waitFor(() => {
+      expect(server.chats.size).toBe(2);
+    });
+    expect(server.posted).toEqual([]);
+    await waitFor(() => {
+      expect(box()).toHaveValue("hello");
+    });
   });
 
   test("that can't begin leaves the old one as it is", async () => {

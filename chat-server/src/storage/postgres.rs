@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::lease::Lease;
@@ -10,6 +12,9 @@ use super::migrations::SchemaState;
 use super::{ACQUIRE_LIMIT, Recorded, STATEMENT_LIMIT, StorageError};
 
 const MAX_CONNECTIONS: u32 = 10;
+
+/// The longest that an idle connection takes to answer before another one is opened.
+const PING_LIMIT: Duration = Duration::from_millis(500);
 
 const START_CHAT: &str = "
     WITH chat AS (INSERT INTO chats (id) VALUES ($1) RETURNING id)
@@ -54,6 +59,16 @@ impl Postgres {
             .acquire_timeout(ACQUIRE_LIMIT)
             .idle_timeout(Duration::from_mins(5))
             .max_lifetime(Duration::from_mins(30))
+            // Without a limit of its own, the ping of a connection to a machine that is gone uses up the whole wait for one.
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| {
+                Box::pin(async {
+                    Ok(matches!(
+                        timeout(PING_LIMIT, connection.ping()).await,
+                        Ok(Ok(()))
+                    ))
+                })
+            })
             .connect_lazy_with(options);
         Self { pool }
     }

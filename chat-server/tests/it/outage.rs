@@ -100,6 +100,25 @@ async fn postgres_hangs() {
     assert_eq!(server.say(&chat, "back?").await.status, 200);
 }
 
+/// As after a failover away from a machine that died: nobody closes its connections, new ones lead elsewhere.
+#[tokio::test]
+async fn connections_that_went_silent_are_replaced_within_the_request() {
+    let postgres = start_postgres().await;
+    let server = start_server(&postgres).await;
+    let chat = server.new_chat().await;
+    let mut connection = postgres.connect("postgres").await;
+    let processes = server_processes(&mut connection).await;
+    assert!(!processes.is_empty());
+    for process in &processes {
+        kill("STOP", *process);
+    }
+    let answer = server.say(&chat, "hello").await;
+    for process in &processes {
+        kill("CONT", *process);
+    }
+    assert_eq!(answer.status, 200);
+}
+
 /// Lock a chat as an exchange does. Foreign keys don't wait for this lock; only another exchange of the chat does.
 async fn lock_chats(connection: &mut sqlx::PgConnection) {
     for statement in ["BEGIN", "SELECT FROM chats FOR NO KEY UPDATE"] {

@@ -9,6 +9,8 @@ describe("judge", () => {
 
   test("what is sent is trimmed, but keeps its inner lines", () => {
     expect(judge(" one\ntwo\n")).toEqual({ state: "sendable", text: "one\ntwo" });
+    // The server trims this one too: a text that is kept otherwise is not found in its transcript.
+    expect(judge("\u0085one\u0085")).toEqual({ state: "sendable", text: "one" });
   });
 
   test("the limit is in characters, of the trimmed text", () => {

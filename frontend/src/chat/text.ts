@@ -12,8 +12,8 @@ export type Draft =
   | { readonly state: "too-long"; readonly over: number };
 
 export function judge(draft: string): Draft {
-  // The server's database has no place for U+0000, and nobody types it on purpose.
-  const text = draft.replaceAll("\0", "").trim();
+  // The server's database has no place for U+0000, and nobody types it on purpose. U+0085 (next line) is a space to the server.
+  const text = draft.replaceAll("\0", "").replace(/^[\s\u0085]+|[\s\u0085]+$/g, "");
   const count = Array.from(text).length;
   if (count === 0) {
     return { state: "blank" };

@@ -3,7 +3,7 @@
  * with what the page itself knows, and keeps both over a reload.
  */
 
-import { useEffect, useMemo, useReducer, useState } from "react";
+import { useEffect, useMemo, useReducer, useRef, useState } from "react";
 
 import { isUnknownChat } from "../api/errors";
 import { step, takeBack, type Exchange } from "./exchange";
@@ -54,7 +54,12 @@ export function useChat(): Chat {
   const recorded = transcript.data ?? NONE;
   const items = useMemo(() => timeline(recorded, exchanges), [recorded, exchanges]);
 
-  const sending = useSending(dispatch);
+  const latest = useRef(exchanges);
+  useEffect(() => {
+    latest.current = exchanges;
+  }, [exchanges]);
+  const sending = useSending(() => latest.current, dispatch);
+  const withdrawn = useRef<Exchange | null>(null);
   const starting = useStarting((started) => {
     setDraft(takeBack(notRecorded(recorded, exchanges), draft));
     dispatch({ type: "left" });
@@ -69,24 +74,27 @@ export function useChat(): Chat {
 
   function say() {
     const judged = judge(draft);
-    if (chatId === null || judged.state !== "sendable") {
+    // While another chat begins, the text waits for it in the box.
+    if (chatId === null || starting.isPending || judged.state !== "sendable") {
       return;
     }
-    const exchange = said(judged.text, countRecorded(items));
+    const exchange = saidAgain(withdrawn.current, judged.text) ?? said(judged.text, countRecorded(items));
+    withdrawn.current = null;
     starting.reset();
     dispatch({ type: "said", exchange });
     setDraft("");
-    sending.mutate({ chatId, exchange, among: [...exchanges, exchange] });
+    sending.mutate({ chatId, exchange });
   }
 
   function retry(exchange: Exchange) {
-    if (chatId !== null) {
+    if (chatId !== null && !starting.isPending) {
       dispatch({ type: "retried", key: exchange.key });
-      sending.mutate({ chatId, exchange, among: exchanges });
+      sending.mutate({ chatId, exchange });
     }
   }
 
   function edit(exchange: Exchange) {
+    withdrawn.current = exchange.uncertain ? exchange : null;
     dispatch({ type: "withdrawn", key: exchange.key });
     setDraft(takeBack([exchange], draft));
   }
@@ -125,6 +133,11 @@ function phaseOf(chatId: string | null, { data, error, isFetching }: ReturnType<
     return { name: "open" };
   }
   return error === null || isFetching ? { name: "loading" } : { name: "unreadable", error };
+}
+
+/** What was taken back to be edited and is sent as it was is a second attempt: the first one may have arrived. */
+function saidAgain(withdrawn: Exchange | null, text: string): Exchange | null {
+  return withdrawn?.text === text ? { ...withdrawn, saidAt: new Date(), progress: { state: "sending" } } : null;
 }
 
 let saidInThisPage = 0;

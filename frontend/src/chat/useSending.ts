@@ -14,19 +14,21 @@ import { transcriptOptions } from "./useTranscript";
 type Attempt = {
   readonly chatId: string;
   readonly exchange: Exchange;
-  /** All of the page's exchanges, which decide together which recorded message is whose. */
-  readonly among: readonly Exchange[];
 };
 
-export function useSending(dispatch: (step: Step) => void) {
+/**
+ * `exchanges` gives all of the page's as they are when it is called: together they decide which recorded message is
+ * whose, and attempts before this one may have changed them.
+ */
+export function useSending(exchanges: () => readonly Exchange[], dispatch: (step: Step) => void) {
   const queryClient = useQueryClient();
 
-  async function hasArrived({ chatId, exchange, among }: Attempt) {
+  async function hasArrived({ chatId, exchange }: Attempt) {
     const options = transcriptOptions(chatId);
     // A reading under way may have begun before the lost attempt was recorded.
     await queryClient.cancelQueries({ queryKey: options.queryKey });
     const recorded = await queryClient.query({ ...options, staleTime: 0, retry: false });
-    return !notRecorded(recorded, among).some(({ key }) => key === exchange.key);
+    return !notRecorded(recorded, exchanges()).some(({ key }) => key === exchange.key);
   }
 
   return useMutation({
