@@ -6,6 +6,7 @@ CACHE=$(realpath --canonicalize-missing --no-symlinks "${CHATAPP_CACHE:-$HOME/.c
 
 BIN=$CACHE/bin               # links to the tools in use
 TOOLS=$CACHE/tools           # one folder for each built tool and key
+GO_BUILD=$CACHE/go-build     # Go's build cache until all tools are built
 LOGS=$CACHE/log              # one file for each step of the last run
 NODE=$CACHE/node             # the node's state: etcd, containerd, kubelet, volumes, registry, keys
 IMAGES=$CACHE/images         # one file for each image: its key and digest

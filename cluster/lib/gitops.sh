@@ -134,7 +134,7 @@ applications() {
 refresh_applications() {
   local name
   for name in $(applications | jq --raw-output '.[].metadata.name'); do
-    "$BIN/kubectl" --namespace argocd annotate --overwrite applications.argoproj.io "$name" argocd.argoproj.io/refresh=normal
+    "$BIN/kubectl" --namespace argocd annotate --overwrite applications.argoproj.io "$name" argocd.argoproj.io/refresh=normal >/dev/null || true
   done
 }
 
@@ -158,10 +158,14 @@ applications_are_done() { # SINCE
 }
 
 wait_for_applications() {
-  local deadline=$((SECONDS + 600)) since
+  local deadline=$((SECONDS + 600)) refreshed=-60 since
   since=$(date --utc +%Y-%m-%dT%H:%M:%SZ)
-  refresh_applications
   until applications_are_done "$since"; do
+    # Now and again: Argo CD may miss that something has become healthy right after it was applied, and look again a minute later.
+    if [ "$((SECONDS - refreshed))" -ge 10 ]; then
+      refresh_applications
+      refreshed=$SECONDS
+    fi
     if [ "$SECONDS" -ge "$deadline" ]; then
       echo "after 10 minutes these applications are not Synced and Healthy:"
       unfinished_applications "$since"

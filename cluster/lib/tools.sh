@@ -75,7 +75,7 @@ build_tool() { # MODULE FOLDER
   while read -r program package; do
     (
       cd "$REPO/cluster/upstream/$module"
-      GOFLAGS='' GOTOOLCHAIN=local CGO_ENABLED=0 go build -trimpath -ldflags "$ldflags" -o "$folder.part/$program" "$package"
+      GOCACHE=$GO_BUILD GOFLAGS='' GOTOOLCHAIN=local CGO_ENABLED=0 go build -trimpath -ldflags "$ldflags" -o "$folder.part/$program" "$package"
     )
   done < <(tool_packages "$module")
   mv "$folder.part" "$folder"
@@ -96,5 +96,7 @@ tools() { # MODULE...
     fi
     ln -sf "$folder"/* "$BIN/"
   done
+  # 8 GB that nobody needs any more.
+  rm -rf "$GO_BUILD"
   [ "$cached" = 0 ] || skip "$cached of $# Go tools" "in the cache"
 }
