@@ -21,7 +21,7 @@ else
 fi
 
 if [ -n "$OWN_CLUSTER" ]; then
-  section "Tools (first time about 25 min, then cached in $CACHE)"
+  section "Tools (first time about 18 min, then cached in $CACHE)"
   packages "${CLUSTER_PACKAGES[@]}"
   tools "${CORE_TOOLS[@]}" "${NODE_TOOLS[@]}"
   section "Application"
@@ -31,7 +31,7 @@ if [ -n "$OWN_CLUSTER" ]; then
     skip "start the node" "it runs"
   else
     stop_node
-    step node "start the node (about 25 s)" "Each daemon's log is in $NODE/log; './just down' and then './just up' starts it afresh" start_node
+    step node "start the node (about 10 s)" "Each daemon's log is in $NODE/log; './just down' and then './just up' starts it afresh" start_node
   fi
   images "${PLATFORM_IMAGES[@]}" "${APP_IMAGES[@]}"
   step storage "storage class" "kubectl's message is above" install_storage
@@ -48,7 +48,7 @@ step commit "commit the working tree with the images' digests for the cluster" "
 if argocd_is_installed && [ -z "$OWN_CLUSTER" ]; then
   skip "Argo CD" "the cluster has one"
 else
-  step argocd "Argo CD (first time about 40 s)" "./just kubectl -n argocd get pods,events" install_argocd
+  step argocd "Argo CD (first time about 25 s)" "./just kubectl -n argocd get pods,events" install_argocd
 fi
 step root "apply argocd/root.yaml" "kubectl's message is above" apply_root
 step sync "sync: operators, database, chat (first time about 2 min)" "./just status" wait_for_applications
