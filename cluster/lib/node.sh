@@ -57,6 +57,7 @@ stop_node() {
     kill -TERM "$pid"
     until_true 40 process_is_gone "$pid" || kill -KILL "$pid"
     until_true 10 process_is_gone "$pid"
+    until_true 10 process_is_gone "$(cat "$NODE/unshare.pid")" # its parent
   fi
   rm -f "$NODE/unshare.pid"
   remove_cgroups
