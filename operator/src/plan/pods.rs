@@ -1,6 +1,6 @@
 //! Why pods don't run: reads what the kubelet and the scheduler report, and says it in one line that names the pod.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStateWaiting, ContainerStatus, Pod};
 use kube::ResourceExt;
 
 use super::verdict::Verdict;
@@ -44,12 +44,7 @@ pub(crate) fn trouble<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Ver
 fn pod_trouble(pod: &Pod) -> Option<Verdict> {
     let name = pod.name_any();
     let status = pod.status.as_ref()?;
-    let containers = status
-        .init_container_statuses
-        .iter()
-        .flatten()
-        .chain(status.container_statuses.iter().flatten());
-    for container in containers {
+    for container in container_statuses(pod) {
         if let Some(verdict) = container_trouble(&name, container, wanted_image(pod, container)) {
             return Some(verdict);
         }
@@ -68,19 +63,27 @@ fn pod_trouble(pod: &Pod) -> Option<Verdict> {
 
 /// The image that keeps a pod from its start because the kubelet can't get it.
 pub(crate) fn unpullable_image(pod: &Pod) -> Option<&str> {
-    let status = pod.status.as_ref()?;
-    let statuses = status.init_container_statuses.iter().flatten();
-    statuses
-        .chain(status.container_statuses.iter().flatten())
+    container_statuses(pod)
         .find(|container| {
-            let waiting = container
-                .state
-                .as_ref()
-                .and_then(|state| state.waiting.as_ref());
-            let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
-            reason.is_some_and(|reason| IMAGE_TROUBLE.contains(&reason))
+            waiting_reason(container).is_some_and(|reason| IMAGE_TROUBLE.contains(&reason))
         })
         .map(|container| wanted_image(pod, container))
+}
+
+/// Init containers first, as they run.
+fn container_statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    pod.status.iter().flat_map(|status| {
+        let init = status.init_container_statuses.iter().flatten();
+        init.chain(status.container_statuses.iter().flatten())
+    })
+}
+
+fn waiting(container: &ContainerStatus) -> Option<&ContainerStateWaiting> {
+    container.state.as_ref()?.waiting.as_ref()
+}
+
+fn waiting_reason(container: &ContainerStatus) -> Option<&str> {
+    waiting(container)?.reason.as_deref()
 }
 
 /// The image as it was asked for: the status may have its id only.
@@ -98,13 +101,10 @@ fn wanted_image<'a>(pod: &'a Pod, status: &'a ContainerStatus) -> &'a str {
 }
 
 fn container_trouble(pod: &str, container: &ContainerStatus, image: &str) -> Option<Verdict> {
-    let waiting = container
-        .state
-        .as_ref()
-        .and_then(|state| state.waiting.as_ref());
+    let waiting = waiting(container);
     let fatal = FATAL
         .into_iter()
-        .find(|fatal| waiting.and_then(|waiting| waiting.reason.as_deref()) == Some(*fatal));
+        .find(|fatal| waiting_reason(container) == Some(*fatal));
     let (reason, detail) = match fatal {
         Some("CrashLoopBackOff") => ("CrashLoopBackOff", last_words(container)),
         // The kubelet changes between the two at every try.
@@ -181,13 +181,10 @@ fn is_being_created(pod: &Pod) -> bool {
         .status
         .as_ref()
         .and_then(|status| status.container_statuses.as_ref());
-    statuses.into_iter().flatten().any(|container| {
-        let waiting = container
-            .state
-            .as_ref()
-            .and_then(|state| state.waiting.as_ref());
-        waiting.and_then(|waiting| waiting.reason.as_deref()) == Some("ContainerCreating")
-    })
+    statuses
+        .into_iter()
+        .flatten()
+        .any(|container| waiting_reason(container) == Some("ContainerCreating"))
 }
 
 /// What a container said last before it ended.
