@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The application's own programs and page, built once outside the images and copied into them.
 
-build_binaries() { cargo build --release --locked --manifest-path "$REPO/Cargo.toml" --package chat-server --package chatapp-operator; }
+build_binaries() { cargo build --release --locked --target-dir "$REPO/target" --manifest-path "$REPO/Cargo.toml" --package chat-server --package chatapp-operator; }
 
 # npm ci deletes and writes node_modules anew: only when the lock file has changed.
 install_page_packages() {
