@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::storage::MIN_CONNECTIONS;
+
 /// The chat's HTTP API and its storage
 #[derive(Debug, Parser)]
 #[command(name = "chat-server", version)]
@@ -23,7 +25,7 @@ pub(crate) enum Command {
     /// Answer HTTP requests until SIGTERM or SIGINT
     Serve(ServeArgs),
     /// Bring the database's schema to this version, then exit
-    Migrate(DatabaseArgs),
+    Migrate(MigrateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -35,6 +37,11 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
 
+    /// The most connections to PostgreSQL, of which 3 are for messages
+    #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 10, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(i64::from(MIN_CONNECTIONS)..=1000))]
+    pub(crate) database_connections: u32,
+
     /// YAML file with greetings, fallbacks and dialogues [default: built in]
     #[arg(long, env = "CONTENT_FILE", value_name = "FILE")]
     pub(crate) content: Option<PathBuf>,
@@ -42,6 +49,17 @@ pub(crate) struct ServeArgs {
     /// Directory of the built page to serve at /, for local runs
     #[arg(long, env = "STATIC_DIR", value_name = "DIR")]
     pub(crate) static_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+
+    /// Change nothing: exit with 0 if the schema is up to date, 3 if it is behind, 4 if it is ahead and this release
+    /// works on it, 5 if it is ahead and this release doesn't
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// Where the database is: exactly one of the two. The values of the environment are hidden from `--help`, because a

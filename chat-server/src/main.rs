@@ -1,5 +1,5 @@
 //! The chat server: an HTTP API in front of PostgreSQL or SQLite. This file turns a command line into a run and its
-//! outcome into an exit code: 0 done, 1 failed, 2 not understood.
+//! outcome into an exit code: 0 done, 1 failed, 2 not understood, others where a command's help says so.
 
 mod cli;
 mod content;
@@ -16,15 +16,16 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
 use crate::cli::{Cli, Command, DatabaseArgs};
-use crate::storage::migrations;
+use crate::storage::migrations::{self, SchemaState};
 use crate::storage::url::{DatabaseUrl, UrlError};
+use crate::storage::url_file::UrlFile;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::start(cli.log_format);
     match run(&cli.command).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::error!("{}", one_line(&error));
             ExitCode::FAILURE
@@ -32,28 +33,49 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(command: &Command) -> anyhow::Result<()> {
+async fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(args) => serve::serve(args, &database_url(&args.database)?).await,
-        Command::Migrate(database) => {
-            let url = database_url(database)?;
+        Command::Serve(args) => {
+            let file = url_file(&args.database)?;
+            let url = match &file {
+                Some(file) => url_in(file)?,
+                None => database_url(&args.database)?,
+            };
+            serve::serve(args, &url, file).await?;
+        }
+        Command::Migrate(args) if args.check => {
+            let url = database_url(&args.database)?;
+            let state = migrations::schema_state(&url)
+                .await
+                .with_context(|| format!("cannot check {url}"))?;
+            println!("{url}: {state}");
+            return Ok(ExitCode::from(code_of(&state)));
+        }
+        Command::Migrate(args) => {
+            let url = database_url(&args.database)?;
             let report = migrations::migrate(&url)
                 .await
                 .with_context(|| format!("cannot migrate {url}"))?;
             println!("{url}: {report}");
-            Ok(())
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How `migrate --check` ends, as its help says.
+fn code_of(state: &SchemaState) -> u8 {
+    match state {
+        SchemaState::UpToDate => 0,
+        SchemaState::Behind(_) => 3,
+        SchemaState::Ahead => 4,
+        SchemaState::TooNew(_) => 5,
     }
 }
 
 /// The database URL, from wherever it was given. One on the command line that isn't understood is an error of usage.
 fn database_url(args: &DatabaseArgs) -> anyhow::Result<DatabaseUrl> {
-    if let Some(file) = &args.database_url_file {
-        let url = std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read the database URL from {}", file.display()))?;
-        return url
-            .parse()
-            .with_context(|| format!("cannot use the database URL from {}", file.display()));
+    if let Some(file) = url_file(args)? {
+        return url_in(&file);
     }
     let url = args.database_url.as_deref().unwrap_or_default();
     url.parse().or_else(|error: UrlError| {
@@ -61,6 +83,22 @@ fn database_url(args: &DatabaseArgs) -> anyhow::Result<DatabaseUrl> {
             .error(ErrorKind::ValueValidation, error)
             .exit()
     })
+}
+
+/// The file that holds the database URL, if it was given so.
+fn url_file(args: &DatabaseArgs) -> anyhow::Result<Option<UrlFile>> {
+    args.database_url_file
+        .as_deref()
+        .map(|file| {
+            UrlFile::read(file)
+                .with_context(|| format!("cannot read the database URL from {}", file.display()))
+        })
+        .transpose()
+}
+
+fn url_in(file: &UrlFile) -> anyhow::Result<DatabaseUrl> {
+    file.url()
+        .with_context(|| format!("cannot use the database URL from {}", file.path().display()))
 }
 
 /// An error and its causes, without those that the error before them repeats.

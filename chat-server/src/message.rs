@@ -35,6 +35,10 @@ impl MessageText {
         }
     }
 
+    pub(crate) fn into_string(self) -> String {
+        self.0
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

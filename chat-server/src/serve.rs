@@ -17,6 +17,7 @@ use crate::http::{self, App, Lifecycle};
 use crate::storage::Storage;
 use crate::storage::migrations::SchemaState;
 use crate::storage::url::DatabaseUrl;
+use crate::storage::url_file::UrlFile;
 
 /// The longest that requests in flight are waited for; Kubernetes kills after 30 s.
 const DRAIN_LIMIT: Duration = Duration::from_secs(25);
@@ -24,7 +25,11 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(25);
 const SCHEMA_PAUSE: Duration = Duration::from_secs(1);
 
 /// Answer requests until a signal, then finish those in flight.
-pub(crate) async fn serve(args: &ServeArgs, url: &DatabaseUrl) -> anyhow::Result<()> {
+pub(crate) async fn serve(
+    args: &ServeArgs,
+    url: &DatabaseUrl,
+    url_file: Option<UrlFile>,
+) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let content = read_content(args.content.as_deref()).await?;
     if let Some(directory) = args
@@ -40,7 +45,7 @@ pub(crate) async fn serve(args: &ServeArgs, url: &DatabaseUrl) -> anyhow::Result
     let app = Arc::new(App {
         content,
         lifecycle: Lifecycle::default(),
-        storage: Storage::new(url),
+        storage: Storage::new(url, args.database_connections),
     });
     tokio::select! {
         checked = check_schema_once(&app) => checked?,
@@ -65,6 +70,10 @@ pub(crate) async fn serve(args: &ServeArgs, url: &DatabaseUrl) -> anyhow::Result
     });
     let mut server = tokio::spawn(server.into_future());
 
+    if let Some(file) = url_file {
+        let app = app.clone();
+        tokio::spawn(async move { file.follow(&app.storage).await });
+    }
     let schema = tokio::select! {
         name = signals.next() => {
             tracing::info!(signal = name, "stopping: requests in flight are finished");
@@ -100,30 +109,29 @@ async fn read_content(file: Option<&Path>) -> anyhow::Result<Content> {
     Content::parse(&yaml).with_context(|| format!("the content {} is refused", file.display()))
 }
 
-/// Refuse a schema that is behind. A database that isn't there is no reason to refuse: the server starts, says that it
+/// Refuse a schema that this release can't work on. A database that isn't there is no reason to refuse: the server starts, says that it
 /// isn't ready, and goes on asking.
 async fn check_schema_once(app: &App) -> anyhow::Result<()> {
     match app.storage.schema_state().await {
-        Ok(SchemaState::UpToDate) => app.lifecycle.schema_fits(),
-        Ok(SchemaState::Behind(missing)) => return Err(behind(missing)),
+        Ok(state) if state.fits() => {
+            if state == SchemaState::Ahead {
+                tracing::info!("{state}");
+            }
+            app.lifecycle.schema_fits();
+        }
+        Ok(state) => bail!("the database: {state}"),
         Err(error) => tracing::warn!(%error, "the database isn't there yet"),
     }
     Ok(())
 }
 
-/// Ends only when the schema turns out to be behind.
+/// Ends only when the schema turns out not to fit.
 async fn wait_for_schema(app: &App) -> anyhow::Result<()> {
     while !app.lifecycle.is_schema_known() {
         sleep(SCHEMA_PAUSE).await;
         check_schema_once(app).await?;
     }
     std::future::pending().await
-}
-
-fn behind(missing: usize) -> anyhow::Error {
-    anyhow::anyhow!(
-        "the database's schema is {missing} migration(s) behind: run `chat-server migrate` with the same database"
-    )
 }
 
 /// The signals that ask a process to end.

@@ -72,7 +72,7 @@ mod tests {
         let app = Arc::new(App {
             content: Content::built_in().expect("valid"),
             lifecycle: Lifecycle::default(),
-            storage: Storage::new(&url),
+            storage: Storage::new(&url, 5),
         });
         let reason = async || match readyz(State(app.clone())).await {
             Err(ApiError::Unavailable(reason)) => reason,

@@ -9,9 +9,11 @@ use uuid::Uuid;
 
 use super::App;
 use super::error::ApiError;
+use super::idempotency_key::IdempotencyKey;
 use super::json::ApiJson;
 use crate::message::MessageText;
 use crate::reply;
+use crate::storage::{Exchange, Recording};
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object with chat_id and text")]
@@ -27,14 +29,23 @@ pub(super) struct Answered {
 
 pub(super) async fn message(
     State(app): State<Arc<App>>,
+    IdempotencyKey(key): IdempotencyKey,
     ApiJson(said): ApiJson<Said>,
 ) -> Result<Json<Answered>, ApiError> {
     let text = MessageText::new(&said.text)?;
-    let reply = reply::reply(&app.content, text.as_str(), &mut rand::rng());
-    app.storage
-        .add_exchange(said.chat_id, text.as_str(), reply)
-        .await?;
-    Ok(Json(Answered {
-        reply: reply.to_owned(),
-    }))
+    let reply = reply::reply(&app.content, text.as_str(), &mut rand::rng()).to_owned();
+    let exchange = Exchange {
+        chat: said.chat_id,
+        said: text.into_string(),
+        reply: reply.clone(),
+        key,
+    };
+    match app.storage.add_exchange(exchange).await? {
+        Recording::Done => Ok(Json(Answered { reply })),
+        Recording::Before(reply) => Ok(Json(Answered { reply })),
+        Recording::OtherText => Err(ApiError::Invalid(
+            "the header Idempotency-Key was sent with another text before: each message needs a key of its own".to_owned(),
+        )),
+        Recording::UnknownChat => Err(ApiError::UnknownChat),
+    }
 }

@@ -3,6 +3,7 @@
 
 mod error;
 mod health;
+mod idempotency_key;
 mod json;
 mod message;
 mod request_log;

@@ -1,10 +1,12 @@
-//! The schema: which migrations there are, how they are applied, and whether a database has all of them. A schema that
-//! is ahead of this program is fine, because changes within one release only add.
+//! The schema: which migrations there are, how they are applied, and whether this release can work on what a database
+//! has. Each migration records the oldest release that still works on the schema it leaves: that is the contract by
+//! which a release that was gone back to either works on a newer schema or is refused before anything is changed.
 
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use semver::Version;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -12,6 +14,7 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::url::DatabaseUrl;
+use super::{Storage, StorageError};
 
 static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
@@ -22,12 +25,23 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const LOCK_LIMIT: Duration = Duration::from_mins(1);
 const SQLITE_LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// How a database's schema compares with what this program needs.
-#[derive(Debug, PartialEq, Eq)]
+/// Asks for the migrations that a database has.
+pub(super) const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success";
+
+/// Asks for the oldest release that works on the schema as it is.
+pub(super) const OLDEST_RELEASE: &str =
+    "SELECT oldest_release FROM schema_contract ORDER BY migration DESC LIMIT 1";
+
+/// How a database's schema compares with what this release needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SchemaState {
     UpToDate,
     /// The number of migrations that are missing.
     Behind(usize),
+    /// A newer release has migrated it, in a way that this one still works on.
+    Ahead,
+    /// A newer release has migrated it in such a way that only this release, or a later one, works on it.
+    TooNew(String),
 }
 
 /// Why a database couldn't be migrated.
@@ -43,6 +57,10 @@ pub(crate) enum MigrationError {
     Apply(#[from] MigrateError),
     #[error(transparent)]
     Commit(sqlx::Error),
+    #[error("{0}")]
+    Schema(SchemaState),
+    #[error("cannot ask for the schema")]
+    Look(#[source] StorageError),
 }
 
 /// What `migrate` did: the migrations it applied, as "version description".
@@ -51,25 +69,78 @@ pub(crate) struct Report {
     applied: Vec<String>,
 }
 
+/// The most connections that a look at the schema takes.
+const CONNECTIONS: u32 = super::MIN_CONNECTIONS;
+
 impl SchemaState {
-    pub(super) fn of_postgres(applied: &[i64]) -> Self {
-        Self::of(&POSTGRES, applied)
+    pub(super) fn of_postgres(applied: &[i64], oldest_release: Option<&str>) -> Self {
+        Self::of(
+            &versions(&POSTGRES),
+            applied,
+            oldest_release,
+            env!("CARGO_PKG_VERSION"),
+        )
     }
 
-    pub(super) fn of_sqlite(applied: &[i64]) -> Self {
-        Self::of(&SQLITE, applied)
+    pub(super) fn of_sqlite(applied: &[i64], oldest_release: Option<&str>) -> Self {
+        Self::of(
+            &versions(&SQLITE),
+            applied,
+            oldest_release,
+            env!("CARGO_PKG_VERSION"),
+        )
     }
 
-    fn of(migrator: &Migrator, applied: &[i64]) -> Self {
-        match migrator
-            .iter()
-            .filter(|migration| !applied.contains(&migration.version))
-            .count()
-        {
-            0 => Self::UpToDate,
-            missing => Self::Behind(missing),
+    fn of(known: &[i64], applied: &[i64], oldest_release: Option<&str>, release: &str) -> Self {
+        let missing = known.iter().filter(|it| !applied.contains(it)).count();
+        let is_ahead = applied.iter().any(|it| !known.contains(it));
+        match oldest_release {
+            Some(oldest) if is_ahead && !is_at_least(release, oldest) => {
+                Self::TooNew(oldest.to_owned())
+            }
+            _ if missing > 0 => Self::Behind(missing),
+            _ if is_ahead => Self::Ahead,
+            _ => Self::UpToDate,
         }
     }
+
+    /// Whether this release can work on it.
+    pub(crate) fn fits(&self) -> bool {
+        matches!(self, Self::UpToDate | Self::Ahead)
+    }
+}
+
+/// What it is and, if it doesn't fit, what to do.
+impl fmt::Display for SchemaState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UpToDate => formatter.write_str("the schema is up to date"),
+            Self::Behind(missing) => write!(
+                formatter,
+                "the schema is {missing} migration(s) behind: run `chat-server migrate` with the same database"
+            ),
+            Self::Ahead => formatter
+                .write_str("the schema is that of a newer release, and this one works on it"),
+            Self::TooNew(oldest) => write!(
+                formatter,
+                "the schema is that of a newer release and needs chat-server {oldest} or later, this is {}: \
+                 run that release, or go back to a backup from before its migration",
+                env!("CARGO_PKG_VERSION")
+            ),
+        }
+    }
+}
+
+/// Whether a release is this one or a later one. What isn't a version is no release that anything works on.
+fn is_at_least(release: &str, oldest: &str) -> bool {
+    match (Version::parse(release), Version::parse(oldest)) {
+        (Ok(release), Ok(oldest)) => release >= oldest,
+        _ => false,
+    }
+}
+
+fn versions(migrator: &Migrator) -> Vec<i64> {
+    migrator.iter().map(|migration| migration.version).collect()
 }
 
 impl fmt::Display for Report {
@@ -81,7 +152,16 @@ impl fmt::Display for Report {
     }
 }
 
-/// Apply the migrations that the database doesn't have. Never twice at once: another `migrate` is waited for.
+/// How the schema compares with what this release needs.
+pub(crate) async fn schema_state(url: &DatabaseUrl) -> Result<SchemaState, MigrationError> {
+    let storage = Storage::new(url, CONNECTIONS);
+    let state = storage.schema_state().await;
+    storage.close().await;
+    state.map_err(MigrationError::Look)
+}
+
+/// Apply the migrations that the database doesn't have. Never twice at once: another `migrate` is waited for. A schema
+/// that this release can't work on is left alone.
 pub(crate) async fn migrate(url: &DatabaseUrl) -> Result<Report, MigrationError> {
     match url {
         DatabaseUrl::Postgres(options) => migrate_postgres(options).await,
@@ -100,6 +180,7 @@ async fn migrate_postgres(options: &PgConnectOptions) -> Result<Report, Migratio
         .map_err(MigrationError::Connect)?;
     // sqlx's advisory lock; it ends with the session, so also when this process dies.
     connection.lock().await.map_err(MigrationError::Lock)?;
+    refuse_newer(&DatabaseUrl::Postgres(Box::new(options))).await?;
     let report = apply(&POSTGRES, &mut connection).await?;
     connection.unlock().await?;
     connection.close().await.map_err(MigrationError::Commit)?;
@@ -122,10 +203,19 @@ async fn migrate_sqlite(path: &Path) -> Result<Report, MigrationError> {
         .begin_with("BEGIN IMMEDIATE")
         .await
         .map_err(|error| MigrationError::Lock(error.into()))?;
+    refuse_newer(&DatabaseUrl::Sqlite(path.to_owned())).await?;
     let report = apply(&SQLITE, &mut *transaction).await?;
     transaction.commit().await.map_err(MigrationError::Commit)?;
     connection.close().await.map_err(MigrationError::Commit)?;
     Ok(report)
+}
+
+/// Go no further on a schema that this release can't work on.
+async fn refuse_newer(url: &DatabaseUrl) -> Result<(), MigrationError> {
+    match schema_state(url).await? {
+        state @ SchemaState::TooNew(_) => Err(MigrationError::Schema(state)),
+        _ => Ok(()),
+    }
 }
 
 /// Turn on write-ahead logging, so that readers and the writer don't wait for each other. The file remembers it. SQLite
@@ -173,4 +263,67 @@ async fn apply<C: Migrate>(
         .map(|migration| format!("{} {}", migration.version, migration.description))
         .collect();
     Ok(Report { applied })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(applied: &[i64], oldest_release: Option<&str>) -> SchemaState {
+        SchemaState::of(&[1, 2, 3], applied, oldest_release, "0.2.0")
+    }
+
+    #[test]
+    fn what_is_missing_is_counted() {
+        assert_eq!(state(&[], None), SchemaState::Behind(3));
+        assert_eq!(state(&[1], None), SchemaState::Behind(2));
+        assert_eq!(state(&[1, 2, 3], Some("0.1.0")), SchemaState::UpToDate);
+    }
+
+    #[test]
+    fn a_newer_schema_is_worked_on_if_its_contract_lets_this_release() {
+        assert_eq!(state(&[1, 2, 3, 4], Some("0.1.0")), SchemaState::Ahead);
+        assert_eq!(state(&[1, 2, 3, 4], Some("0.2.0")), SchemaState::Ahead);
+        for oldest in ["0.2.1", "0.3.0", "0.10.0", "1.0.0"] {
+            assert_eq!(
+                state(&[1, 2, 3, 4], Some(oldest)),
+                SchemaState::TooNew(oldest.to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn a_contract_that_is_no_version_lets_nobody() {
+        assert_eq!(
+            state(&[1, 2, 3, 4], Some("next")),
+            SchemaState::TooNew("next".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_schema_of_another_branch_is_behind_or_too_new_never_fit() {
+        assert_eq!(state(&[1, 3, 4], Some("0.1.0")), SchemaState::Behind(1));
+        assert_eq!(
+            state(&[1, 3, 4], Some("0.3.0")),
+            SchemaState::TooNew("0.3.0".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_oldest_release_of_the_last_migration_is_not_newer_than_this_one() {
+        for migrator in [&POSTGRES, &SQLITE] {
+            for migration in migrator.iter().filter(|migration| migration.version > 1) {
+                let sql = migration.sql.as_str();
+                let (_, values) = sql
+                    .split_once(&record)
+                    .unwrap_or_else(|| panic!("{} has no contract", migration.version));
+                let row = format!("({}, '", migration.version);
+                let (_, oldest) = values
+                    .split_once(&row)
+                    .unwrap_or_else(|| panic!("{} has no contract of its own", migration.version));
+                let oldest = oldest.split('\'').next().expect("a text");
+                assert!(is_at_least(env!("CARGO_PKG_VERSION"), oldest), "{oldest}");
+            }
+        }
+    }
 }

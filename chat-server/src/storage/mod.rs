@@ -7,7 +7,9 @@ pub(crate) mod migrations;
 mod postgres;
 mod sqlite;
 pub(crate) mod url;
+pub(crate) mod url_file;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -15,6 +17,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use self::migrations::SchemaState;
+pub(crate) use self::postgres::pool::MIN_CONNECTIONS;
 use self::url::DatabaseUrl;
 
 /// The longest that one operation takes, waiting for a connection included.
@@ -26,7 +29,7 @@ const STATEMENT_LIMIT: Duration = Duration::from_secs(3);
 
 /// Why the storage didn't do what was asked. When a write fails with anything but [`StorageError::UnknownChat`],
 /// it isn't known whether it was done.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum StorageError {
     #[error("there is no such chat")]
     UnknownChat,
@@ -34,8 +37,44 @@ pub(crate) enum StorageError {
     ReadOnly,
     #[error("the database took longer than {OPERATION_LIMIT:?}")]
     TooSlow,
+    #[error("too many messages wait for the database")]
+    TooMany,
+    /// Shared, because requests that were written together fail together.
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Database(Arc<sqlx::Error>),
+}
+
+/// Why a new database URL isn't used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplaceError {
+    #[error("it names another kind of database: that takes a restart")]
+    OtherKind,
+    #[error("the database there: {0}")]
+    Schema(SchemaState),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// What a person said and the bot answers, to be recorded together.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) chat: Uuid,
+    pub(crate) said: String,
+    pub(crate) reply: String,
+    /// Under one key a chat records one exchange, however often it is sent.
+    pub(crate) key: Option<Uuid>,
+}
+
+/// What became of an exchange.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Recording {
+    /// Both rows are committed.
+    Done,
+    /// It was recorded before under its key, with this reply.
+    Before(String),
+    /// Another text was recorded under its key.
+    OtherText,
+    UnknownChat,
 }
 
 /// A message as it is kept.
@@ -54,14 +93,31 @@ pub(crate) enum Storage {
     Sqlite(sqlite::Sqlite),
 }
 
+impl From<sqlx::Error> for StorageError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}
+
 impl Storage {
-    /// A storage that connects when it is first used.
-    pub(crate) fn new(url: &DatabaseUrl) -> Self {
+    /// A storage that connects when it is first used, with at most so many connections to PostgreSQL.
+    pub(crate) fn new(url: &DatabaseUrl, max_connections: u32) -> Self {
         match url {
-            DatabaseUrl::Postgres(options) => {
-                Self::Postgres(postgres::Postgres::new(options.as_ref().clone()))
-            }
+            DatabaseUrl::Postgres(options) => Self::Postgres(postgres::Postgres::new(
+                options.as_ref().clone(),
+                max_connections,
+            )),
             DatabaseUrl::Sqlite(path) => Self::Sqlite(sqlite::Sqlite::new(path)),
+        }
+    }
+
+    /// Go over to another URL without failing a request, if the database there can be used.
+    pub(crate) async fn replace(&self, url: &DatabaseUrl) -> Result<(), ReplaceError> {
+        match (self, url) {
+            (Self::Postgres(database), DatabaseUrl::Postgres(options)) => {
+                database.replace(options.as_ref().clone()).await
+            }
+            _ => Err(ReplaceError::OtherKind),
         }
     }
 
@@ -78,17 +134,12 @@ impl Storage {
         Ok(chat)
     }
 
-    /// Record what the person said and what the bot answered: both or neither.
-    pub(crate) async fn add_exchange(
-        &self,
-        chat: Uuid,
-        said: &str,
-        reply: &str,
-    ) -> Result<(), StorageError> {
+    /// Record what the person said and what the bot answers: both or neither.
+    pub(crate) async fn add_exchange(&self, exchange: Exchange) -> Result<Recording, StorageError> {
         limited(async {
             match self {
-                Self::Postgres(database) => database.add_exchange(chat, said, reply).await,
-                Self::Sqlite(database) => database.add_exchange(chat, said, reply).await,
+                Self::Postgres(database) => database.add_exchange(exchange).await,
+                Self::Sqlite(database) => database.add_exchange(exchange).await,
             }
         })
         .await

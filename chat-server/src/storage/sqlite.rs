@@ -7,8 +7,8 @@ use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
 use super::lease::Lease;
-use super::migrations::SchemaState;
-use super::{ACQUIRE_LIMIT, Recorded, STATEMENT_LIMIT, StorageError};
+use super::migrations::{APPLIED, OLDEST_RELEASE, SchemaState};
+use super::{ACQUIRE_LIMIT, Exchange, Recorded, Recording, STATEMENT_LIMIT, StorageError};
 
 const MAX_CONNECTIONS: u32 = 4;
 
@@ -16,13 +16,17 @@ const INSERT_CHAT: &str = "INSERT INTO chats (id) VALUES (?)";
 
 const INSERT_GREETING: &str = "INSERT INTO messages (chat_id, sender, body) VALUES (?, 'BOT', ?)";
 
-const ADD_EXCHANGE: &str = "
-    INSERT INTO messages (chat_id, sender, body)
-    SELECT chats.id, line.sender, line.body
-    FROM chats
-    CROSS JOIN (SELECT 1 AS place, 'USER' AS sender, ?2 AS body UNION ALL SELECT 2, 'BOT', ?3) AS line
-    WHERE chats.id = ?1
-    ORDER BY line.place";
+const INSERT_MESSAGE: &str =
+    "INSERT INTO messages (chat_id, sender, body, idempotency_key) VALUES (?, ?, ?, ?)";
+
+const RECORDED_BEFORE: &str = "
+    SELECT question.body, (
+        SELECT body FROM messages
+        WHERE chat_id = question.chat_id AND id > question.id AND sender = 'BOT'
+        ORDER BY id LIMIT 1
+    )
+    FROM messages AS question
+    WHERE question.chat_id = ? AND question.idempotency_key = ?";
 
 const TRANSCRIPT: &str =
     "SELECT id, sent_at, sender, body FROM messages WHERE chat_id = ? ORDER BY id";
@@ -32,10 +36,7 @@ const CHAT_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM chats WHERE id = ?)";
 const CHECK: &str =
     "SELECT EXISTS (SELECT 1 FROM chats JOIN messages ON chat_id = chats.id WHERE chats.id = ?)";
 
-const HAS_MIGRATIONS: &str =
-    "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
-
-const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success";
+const HAS_TABLE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?)";
 
 pub(crate) struct Sqlite {
     pool: SqlitePool,
@@ -65,23 +66,10 @@ impl Sqlite {
         lease.end(inserted)
     }
 
-    pub(super) async fn add_exchange(
-        &self,
-        chat: Uuid,
-        said: &str,
-        reply: &str,
-    ) -> Result<(), StorageError> {
+    pub(super) async fn add_exchange(&self, exchange: Exchange) -> Result<Recording, StorageError> {
         let mut lease = Lease::take(&self.pool).await?;
-        let inserted = sqlx::query(ADD_EXCHANGE)
-            .bind(chat.hyphenated())
-            .bind(said)
-            .bind(reply)
-            .execute(lease.connection())
-            .await;
-        match lease.end(inserted)?.rows_affected() {
-            0 => Err(StorageError::UnknownChat),
-            _ => Ok(()),
-        }
+        let recorded = insert_exchange(lease.connection(), &exchange).await;
+        lease.end(recorded)
     }
 
     pub(super) async fn transcript(&self, chat: Uuid) -> Result<Vec<Recorded>, StorageError> {
@@ -115,23 +103,12 @@ impl Sqlite {
 
     pub(super) async fn schema_state(&self) -> Result<SchemaState, StorageError> {
         if !self.path.exists() {
-            return Ok(SchemaState::of_sqlite(&[]));
+            return Ok(SchemaState::of_sqlite(&[], None));
         }
         let mut lease = Lease::take(&self.pool).await?;
-        let applied = async {
-            if sqlx::query_scalar(HAS_MIGRATIONS)
-                .fetch_one(lease.connection())
-                .await?
-            {
-                sqlx::query_scalar(APPLIED)
-                    .fetch_all(lease.connection())
-                    .await
-            } else {
-                Ok(Vec::new())
-            }
-        }
-        .await;
-        Ok(SchemaState::of_sqlite(&lease.end(applied)?))
+        let read = read_schema(lease.connection()).await;
+        let (applied, oldest_release) = lease.end(read)?;
+        Ok(SchemaState::of_sqlite(&applied, oldest_release.as_deref()))
     }
 
     pub(super) async fn close(&self) {
@@ -156,4 +133,71 @@ async fn insert_chat(
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await
+}
+
+/// Both rows, or none, or what was recorded under the key before.
+async fn insert_exchange(
+    connection: &mut SqliteConnection,
+    exchange: &Exchange,
+) -> Result<Recording, sqlx::Error> {
+    let chat = exchange.chat.hyphenated();
+    let key = exchange.key.map(Uuid::hyphenated);
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let is_known: bool = sqlx::query_scalar(CHAT_EXISTS)
+        .bind(chat)
+        .fetch_one(&mut *transaction)
+        .await?;
+    if !is_known {
+        return Ok(Recording::UnknownChat);
+    }
+    let before: Option<(String, String)> = sqlx::query_as(RECORDED_BEFORE)
+        .bind(chat)
+        .bind(key)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    match before {
+        Some((said, _)) if said != exchange.said => return Ok(Recording::OtherText),
+        Some((_, reply)) => return Ok(Recording::Before(reply)),
+        None => {}
+    }
+    for (sender, body, key) in [
+        ("USER", &exchange.said, key),
+        ("BOT", &exchange.reply, None),
+    ] {
+        sqlx::query(INSERT_MESSAGE)
+            .bind(chat)
+            .bind(sender)
+            .bind(body)
+            .bind(key)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(Recording::Done)
+}
+
+/// The migrations that were applied, and the oldest release that works on what they left.
+async fn read_schema(
+    connection: &mut SqliteConnection,
+) -> Result<(Vec<i64>, Option<String>), sqlx::Error> {
+    if !has_table(connection, "_sqlx_migrations").await? {
+        return Ok((Vec::new(), None));
+    }
+    let applied = sqlx::query_scalar(APPLIED)
+        .fetch_all(&mut *connection)
+        .await?;
+    if !has_table(connection, "schema_contract").await? {
+        return Ok((applied, None));
+    }
+    let oldest_release = sqlx::query_scalar(OLDEST_RELEASE)
+        .fetch_optional(connection)
+        .await?;
+    Ok((applied, oldest_release))
+}
+
+async fn has_table(connection: &mut SqliteConnection, name: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(HAS_TABLE)
+        .bind(name)
+        .fetch_one(connection)
+        .await
 }

@@ -6,14 +6,20 @@
 mod database;
 mod endpoints;
 mod errors;
+mod idempotency;
 mod logs;
 mod migrate;
 mod outage;
+mod pgbouncer;
 mod postgres;
+mod previous_release;
 mod program;
 mod server;
 mod shutdown;
 mod startup;
+mod switchover;
+mod together;
+mod url_file;
 mod wait;
 
 /// Each scenario, given an empty database, as two tests: one for each storage.

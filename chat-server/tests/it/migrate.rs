@@ -6,6 +6,18 @@ use crate::program;
 const FIRST: &str = "applied 1 chats and messages, ";
 const AGAIN: &str = "nothing to do, the schema is up to date";
 
+/// As a migration of a later release leaves the database.
+async fn apply_from_the_future(database: &crate::database::Database, contract: &'static str) {
+    let mut connection = database.connect().await;
+    connection
+        .execute(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             SELECT 9999, 'from the next release', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
+        )
+        .await;
+    connection.execute(contract).await;
+}
+
 on_both_storages! {
     async fn says_what_it_did_and_does_it_once(database) {
         let first = program::migrate(&database.url()).expect_success();
@@ -26,18 +38,37 @@ on_both_storages! {
 
     async fn a_schema_that_is_ahead_is_left_alone_and_served(database) {
         database.migrate();
-        database
-            .connect()
-            .await
-            .execute(
-                "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-                 SELECT 9999, 'from the next release', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
-            )
-            .await;
+        apply_from_the_future(&database, "INSERT INTO schema_contract VALUES (9999, '0.2.0')").await;
         let migrated = program::migrate(&database.url()).expect_success();
         assert!(migrated.stdout.contains(AGAIN), "{migrated:?}");
         let server = crate::server::Server::start(&database).await;
         assert_eq!(server.get("/readyz").await.status, 200);
+    }
+
+    async fn check_says_behind_up_to_date_ahead_or_too_new_and_changes_nothing(database) {
+        let check = |code: i32, words: &str| {
+            let checked = program::run(&["migrate", "--check", "--database-url", &database.url()]);
+            assert_eq!(checked.code, Some(code), "{checked:?}");
+            assert!(checked.stdout.contains(words), "{checked:?}");
+        };
+        check(3, "5 migration(s) behind: run `chat-server migrate`");
+        check(3, "5 migration(s) behind");
+        database.migrate();
+        check(0, "up to date");
+        apply_from_the_future(&database, "INSERT INTO schema_contract VALUES (9999, '0.2.0')").await;
+        check(4, "newer release, and this one works on it");
+        database.connect().await.execute("UPDATE schema_contract SET oldest_release = '99.0.0' WHERE migration = 9999").await;
+        check(5, "needs chat-server 99.0.0 or later");
+    }
+
+    async fn a_schema_whose_contract_leaves_this_release_out_is_refused_and_left_alone(database) {
+        database.migrate();
+        apply_from_the_future(&database, "INSERT INTO schema_contract VALUES (9999, '99.0.0')").await;
+        let url = database.url();
+        program::migrate(&url).expect_failure(1, "needs chat-server 99.0.0 or later");
+        program::run(&["serve", "--listen", "127.0.0.1:0", "--database-url", &url])
+            .expect_failure(1, "needs chat-server 99.0.0 or later");
+        assert_eq!(database.texts("SELECT description FROM _sqlx_migrations").await.len(), 6);
     }
 
     async fn a_migration_that_was_changed_after_it_was_applied_is_refused(database) {

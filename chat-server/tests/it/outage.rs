@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::database::Database;
-use crate::postgres::Postgres;
+use crate::postgres::{PASSWORD, Postgres};
 use crate::server::{Server, kill};
 use crate::{program, wait};
 
@@ -73,7 +73,8 @@ async fn postgres_restarted_between_two_requests_is_not_noticed() {
     for _ in 0..3 {
         postgres.stop();
         postgres.start_again();
-        assert_eq!(server.say(&chat, "hello").await.status, 200);
+        let answer = server.say(&chat, "hello").await;
+        assert_eq!(answer.status, 200, "{}", server.log());
     }
 }
 
@@ -119,9 +120,9 @@ async fn connections_that_went_silent_are_replaced_within_the_request() {
     assert_eq!(answer.status, 200);
 }
 
-/// Lock a chat as an exchange does. Foreign keys don't wait for this lock; only another exchange of the chat does.
-async fn lock_chats(connection: &mut sqlx::PgConnection) {
-    for statement in ["BEGIN", "SELECT FROM chats FOR NO KEY UPDATE"] {
+/// Keep everybody from writing messages.
+async fn lock_messages(connection: &mut sqlx::PgConnection) {
+    for statement in ["BEGIN", "LOCK TABLE messages IN EXCLUSIVE MODE"] {
         sqlx::query(statement)
             .execute(&mut *connection)
             .await
@@ -146,30 +147,13 @@ async fn waiting_process(connection: &mut sqlx::PgConnection) -> i32 {
 }
 
 #[tokio::test]
-async fn exchanges_of_one_chat_follow_one_another() {
+async fn a_table_that_stays_locked() {
     let postgres = start_postgres().await;
     let server = start_server(&postgres).await;
     let chat = server.new_chat().await;
     let mut other = postgres.connect("postgres").await;
-    let mut observer = postgres.connect("postgres").await;
-    lock_chats(&mut other).await;
-    let (answer, ()) = tokio::join!(server.say(&chat, "after you"), async {
-        waiting_process(&mut observer).await;
-        sqlx::query("COMMIT")
-            .execute(&mut other)
-            .await
-            .expect("it commits");
-    });
-    assert_eq!(answer.status, 200);
-}
-
-#[tokio::test]
-async fn a_chat_that_stays_locked() {
-    let postgres = start_postgres().await;
-    let server = start_server(&postgres).await;
-    let chat = server.new_chat().await;
-    let mut other = postgres.connect("postgres").await;
-    lock_chats(&mut other).await;
+    assert_eq!(server.say(&chat, "before").await.status, 200);
+    lock_messages(&mut other).await;
     let before = server_processes(&mut other).await;
     let started = Instant::now();
     server
@@ -186,7 +170,7 @@ async fn a_chat_that_stays_locked() {
         .execute(&mut other)
         .await
         .expect("it commits");
-    expect_healed(&server, &chat, 1).await;
+    expect_healed(&server, &chat, 3).await;
 }
 
 #[tokio::test]
@@ -196,7 +180,7 @@ async fn postgres_hangs_in_the_middle_of_a_statement() {
     let chat = server.new_chat().await;
     let mut other = postgres.connect("postgres").await;
     let mut observer = postgres.connect("postgres").await;
-    lock_chats(&mut other).await;
+    lock_messages(&mut other).await;
     let started = Instant::now();
     let (answer, process) = tokio::join!(server.say(&chat, "lost?"), async {
         let process = waiting_process(&mut observer).await;
@@ -230,6 +214,7 @@ async fn postgres_becomes_read_only() {
     })
     .await;
     wait::until("the connections from before are closed", async || {
+        assert_eq!(server.transcript(&chat).await.status, 200, "reads go on");
         let now = server_processes(&mut connection).await;
         before.iter().all(|process| !now.contains(process))
     })
@@ -241,6 +226,40 @@ async fn postgres_becomes_read_only() {
     })
     .await;
     assert_eq!(server.say(&chat, "back?").await.status, 200);
+}
+
+#[tokio::test]
+async fn postgres_is_out_of_connections() {
+    let postgres = start_postgres().await;
+    program::migrate(&postgres.url("postgres")).expect_success();
+    let mut owner = postgres.connect("postgres").await;
+    for statement in [
+        "CREATE ROLE chat LOGIN PASSWORD 'pw' CONNECTION LIMIT 1",
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO chat",
+    ] {
+        sqlx::query(statement)
+            .execute(&mut owner)
+            .await
+            .expect("it succeeds");
+    }
+    let url = postgres
+        .url("postgres")
+        .replace(&format!("postgres:{PASSWORD}@"), "chat:pw@");
+    let server = Server::start_with(&["--database-url", &url]).await;
+    // The one connection serves what isn't a message; a message takes another one.
+    let chat = server.new_chat().await;
+    let started = Instant::now();
+    server
+        .say(&chat, "lost?")
+        .await
+        .expect_error(503, "try again");
+    assert!(started.elapsed() < LIMIT, "it took {:?}", started.elapsed());
+    assert_eq!(server.transcript(&chat).await.status, 200);
+    sqlx::query("ALTER ROLE chat CONNECTION LIMIT 10")
+        .execute(&mut owner)
+        .await
+        .expect("it succeeds");
+    expect_healed(&server, &chat, 1).await;
 }
 
 #[tokio::test]

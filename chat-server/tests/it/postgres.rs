@@ -37,7 +37,30 @@ pub(crate) struct Postgres {
 impl Postgres {
     /// A running PostgreSQL.
     pub(crate) fn start() -> Self {
-        let directory = initialised_directory();
+        Self::start_in(initialised_directory())
+    }
+
+    /// A standby that follows another PostgreSQL, until it is promoted.
+    pub(crate) fn start_standby_of(primary: &Self) -> Self {
+        let directory = empty_directory();
+        let mut backup = Command::new(as_postgres()[0]);
+        backup
+            .args(&as_postgres()[1..])
+            .arg(program("pg_basebackup"))
+            .args([
+                "--no-sync",
+                "--checkpoint=fast",
+                "--write-recovery-conf",
+                "--pgdata",
+            ])
+            .arg(directory.join("data"))
+            .args(["--dbname", &primary.url("postgres")])
+            .current_dir(&directory);
+        run(&mut backup);
+        Self::start_in(directory)
+    }
+
+    fn start_in(directory: PathBuf) -> Self {
         let mut postgres = Self {
             directory,
             port: free_port(),
@@ -81,6 +104,10 @@ impl Postgres {
     /// Stop at once, as if the machine had gone; the data stays.
     pub(crate) fn stop(&mut self) {
         self.end_guard("stop\n");
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn url(&self, database: &str) -> String {
@@ -153,7 +180,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// PostgreSQL refuses to run as root: root becomes the user that the Debian package made.
-fn as_postgres() -> &'static [&'static str] {
+pub(crate) fn as_postgres() -> &'static [&'static str] {
     let is_root = std::fs::metadata("/proc/self")
         .expect("proc is mounted")
         .uid()
@@ -170,21 +197,31 @@ fn as_postgres() -> &'static [&'static str] {
     }
 }
 
-fn initialised_directory() -> PathBuf {
-    let initdb = program("initdb");
+/// A directory that belongs to the user of PostgreSQL.
+pub(crate) fn empty_directory() -> PathBuf {
     // Short, because the socket's path has a limit; removed by the guard.
     let directory = tempfile::Builder::new()
         .prefix("chat-pg-")
         .tempdir_in("/tmp")
         .expect("a directory")
         .keep();
+    own(&directory);
+    directory
+}
+
+/// Give a file or directory to the user of PostgreSQL.
+pub(crate) fn own(path: &Path) {
+    if as_postgres()[0] == "setpriv" {
+        run(Command::new("chown").args(["-R", "postgres"]).arg(path));
+    }
+}
+
+fn initialised_directory() -> PathBuf {
+    let initdb = program("initdb");
+    let directory = empty_directory();
     let password_file = directory.join("password");
     std::fs::write(&password_file, PASSWORD).expect("the password is written");
-    if as_postgres()[0] == "setpriv" {
-        run(Command::new("chown")
-            .args(["-R", "postgres"])
-            .arg(&directory));
-    }
+    own(&password_file);
     let mut initdb_command = Command::new(as_postgres()[0]);
     initdb_command
         .args(&as_postgres()[1..])
@@ -213,7 +250,7 @@ fn run(command: &mut Command) {
     );
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
 }

@@ -129,6 +129,16 @@ impl Server {
         .await
     }
 
+    /// Say something under an idempotency key.
+    pub(crate) async fn say_once(&self, chat: &str, text: &str, key: &str) -> Answer {
+        answer(
+            self.request(Method::POST, "/message")
+                .header("Idempotency-Key", key)
+                .json(&json!({"chat_id": chat, "text": text})),
+        )
+        .await
+    }
+
     pub(crate) async fn transcript(&self, chat: &str) -> Answer {
         self.get(&format!("/transcript/{chat}")).await
     }

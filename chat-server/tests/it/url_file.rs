@@ -1,0 +1,196 @@
+//! `--database-url-file`: a file that changes under a server at work.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::postgres::{PASSWORD, Postgres};
+use crate::server::Server;
+use crate::{program, wait};
+
+async fn start_postgres() -> Postgres {
+    tokio::task::spawn_blocking(Postgres::start)
+        .await
+        .expect("it starts")
+}
+
+async fn execute(postgres: &Postgres, statement: &'static str) {
+    sqlx::raw_sql(statement)
+        .execute(&mut postgres.connect("postgres").await)
+        .await
+        .expect("the statement succeeds");
+}
+
+/// As Kubernetes does it: the file is replaced as a whole.
+fn write(file: &Path, url: &str) {
+    let next = file.with_extension("next");
+    std::fs::write(&next, url).expect("it is written");
+    std::fs::rename(next, file).expect("it is replaced");
+}
+
+fn url_as(postgres: &Postgres, user: &str, password: &str) -> String {
+    postgres.url("postgres").replace(
+        &format!("postgres:{PASSWORD}@"),
+        &format!("{user}:{password}@"),
+    )
+}
+
+async fn server_on(file: &Path) -> Server {
+    Server::start_with(&["--database-url-file", file.to_str().expect("UTF-8")]).await
+}
+
+/// Clients that talk until they are told to stop; how many messages were acknowledged. Each request has to succeed.
+async fn talk(server: &Server, stop: &AtomicBool, acknowledged: &AtomicUsize) {
+    let client = async {
+        let chat = server.new_chat().await;
+        while !stop.load(Ordering::Relaxed) {
+            let answer = server.say(&chat, "hello").await;
+            assert_eq!(answer.status, 200, "{answer:?} {}", server.log());
+            assert_eq!(
+                server.transcript(&chat).await.status,
+                200,
+                "{}",
+                server.log()
+            );
+            acknowledged.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    tokio::join!(client, async {
+        futures::future::join_all((0..7).map(|_| async {
+            let chat = server.new_chat().await;
+            while !stop.load(Ordering::Relaxed) {
+                let answer = server.say(&chat, "hello").await;
+                assert_eq!(answer.status, 200, "{answer:?} {}", server.log());
+                acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+        }))
+        .await;
+    });
+}
+
+#[tokio::test]
+async fn a_password_is_changed_under_load_and_no_request_fails() {
+    let postgres = start_postgres().await;
+    program::migrate(&postgres.url("postgres")).expect_success();
+    execute(
+        &postgres,
+        "CREATE ROLE chat LOGIN PASSWORD 'first'; GRANT ALL ON ALL TABLES IN SCHEMA public TO chat",
+    )
+    .await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("url");
+    write(&file, &url_as(&postgres, "chat", "first"));
+    let server = server_on(&file).await;
+    let (stop, acknowledged) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let more = async |count: usize| {
+        let start = acknowledged.load(Ordering::Relaxed);
+        wait::until("messages are acknowledged", async || {
+            acknowledged.load(Ordering::Relaxed) >= start + count
+        })
+        .await;
+    };
+    tokio::join!(talk(&server, &stop, &acknowledged), async {
+        more(200).await;
+        execute(&postgres, "ALTER ROLE chat PASSWORD 'second'").await;
+        write(&file, &url_as(&postgres, "chat", "second"));
+        wait::until("the server goes over", async || {
+            server.logged("went over").is_some()
+        })
+        .await;
+        more(200).await;
+        let mut observer = postgres.connect("postgres").await;
+        wait::until("connections from before are closed", async || {
+            let oldest: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM pg_stat_activity WHERE usename = 'chat' AND backend_start <
+                 (SELECT pg_catalog.now() - interval '1 hour')",
+            )
+            .fetch_one(&mut observer)
+            .await
+            .expect("a count");
+            oldest == 0
+        })
+        .await;
+        stop.store(true, Ordering::Relaxed);
+    });
+    let recorded = said_in(&postgres).await;
+    assert_eq!(recorded, acknowledged.load(Ordering::Relaxed));
+    for password in ["first", "second"] {
+        assert!(
+            !server.log().contains(&format!(":{password}@")),
+            "{}",
+            server.log()
+        );
+    }
+}
+
+async fn said_in(postgres: &Postgres) -> usize {
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM messages WHERE sender = 'USER'")
+        .fetch_one(&mut postgres.connect("postgres").await)
+        .await
+        .expect("a count");
+    usize::try_from(count).expect("not negative")
+}
+
+#[tokio::test]
+async fn another_database_is_used_once_it_can_be_and_not_before() {
+    let (here, there) = tokio::join!(start_postgres(), start_postgres());
+    program::migrate(&here.url("postgres")).expect_success();
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("url");
+    write(&file, &here.url("postgres"));
+    let server = server_on(&file).await;
+    let chat = server.new_chat().await;
+    for (url, reason) in [
+        (
+            "mysql://a:wombat@b/c".to_owned(),
+            "must start with postgres://",
+        ),
+        ("sqlite:///tmp/chat.db".to_owned(), "takes a restart"),
+        (
+            url_as(&there, "postgres", "wombat"),
+            "password authentication failed",
+        ),
+        (there.url("postgres"), "run `chat-server migrate`"),
+    ] {
+        write(&file, &url);
+        wait::until("the reason is told", async || server.log().contains(reason)).await;
+        assert_eq!(
+            server.say(&chat, "still here").await.status,
+            200,
+            "{reason}"
+        );
+        assert_eq!(server.get("/readyz").await.status, 200, "{reason}");
+    }
+    program::migrate(&there.url("postgres")).expect_success();
+    wait::until("the server goes over", async || {
+        server.logged("went over").is_some()
+    })
+    .await;
+    server
+        .say(&chat, "where am I?")
+        .await
+        .expect_error(404, "no such chat");
+    let chat = server.new_chat().await;
+    assert_eq!(server.say(&chat, "now there").await.status, 200);
+    assert_eq!((said_in(&here).await, said_in(&there).await), (4, 1));
+    assert!(
+        !server.log().contains("wombat@") && !server.log().contains(PASSWORD),
+        "{}",
+        server.log()
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_vanishes_changes_nothing() {
+    let postgres = start_postgres().await;
+    program::migrate(&postgres.url("postgres")).expect_success();
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("url");
+    write(&file, &postgres.url("postgres"));
+    let server = server_on(&file).await;
+    std::fs::remove_file(&file).expect("it is removed");
+    wait::until("it is told", async || {
+        server.log().contains("cannot read the database URL from")
+    })
+    .await;
+    server.new_chat().await;
+}
