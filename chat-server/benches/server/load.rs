@@ -1,0 +1,186 @@
+//! The load generator: keep-alive connections on one thread, with as little work per request as HTTP/1.1 allows,
+//! because it takes the cores from what it measures. It reads of an answer the status and the length, no more.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use tokio::net::TcpStream;
+
+use crate::requests::Request;
+
+pub(crate) struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
+    pub(crate) body: &'a [u8],
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            buffer: vec![0; 32 * 1024],
+        })
+    }
+
+    /// Send a request and read its answer.
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
+        let mut rest = request;
+        while !rest.is_empty() {
+            match self.stream.try_write(rest) {
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.stream.writable().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let mut filled = 0;
+        let head = loop {
+            filled += self.read(filled).await?;
+            let read = self.buffer.get(..filled).unwrap_or_default();
+            match Head::parse(read)? {
+                Some(head) if head.length + head.body_length <= filled => break head,
+                _ => {}
+            }
+        };
+        let end = head.length + head.body_length;
+        Ok(Answer {
+            status: head.status,
+            body: self.buffer.get(head.length..end).unwrap_or_default(),
+        })
+    }
+
+    async fn read(&mut self, from: usize) -> io::Result<usize> {
+        loop {
+            self.stream.readable().await?;
+            let place = self.buffer.get_mut(from..).unwrap_or_default();
+            if place.is_empty() {
+                return Err(unexpected("an answer longer than the buffer"));
+            }
+            match self.stream.try_read(place) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(read) => return Ok(read),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+struct Head {
+    status: u16,
+    length: usize,
+    body_length: usize,
+}
+
+impl Head {
+    /// The head of an answer, once it is there whole.
+    fn parse(bytes: &[u8]) -> io::Result<Option<Self>> {
+        const END: &[u8] = b"\r\n\r\n";
+        let Some(end) = bytes.windows(END.len()).position(|it| it == END) else {
+            return Ok(None);
+        };
+        let head = bytes.get(..end).unwrap_or_default();
+        let text = std::str::from_utf8(head).map_err(|_| unexpected("a head that is no text"))?;
+        let status = text.get(9..12).and_then(|status| status.parse().ok());
+        let body_length = text
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .and_then(|length| length.parse().ok());
+        match (status, body_length) {
+            (Some(status), Some(body_length)) => Ok(Some(Self {
+                status,
+                length: end + END.len(),
+                body_length,
+            })),
+            _ => Err(unexpected("a head without status and content-length")),
+        }
+    }
+}
+
+fn unexpected(what: &str) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, what)
+}
+
+/// A connection and what it sends, in turn.
+pub(crate) struct Client {
+    connection: Connection,
+    requests: Vec<Request>,
+    next: usize,
+    pub(crate) outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) answered: u32,
+    /// Answers other than 200, and connections that broke.
+    pub(crate) failed: u32,
+}
+
+impl Client {
+    pub(crate) async fn open(address: SocketAddr, requests: Vec<Request>) -> io::Result<Self> {
+        Ok(Self {
+            connection: Connection::open(address).await?,
+            next: rand::random_range(0..requests.len().max(1)),
+            requests,
+            outcome: Outcome::default(),
+        })
+    }
+
+    /// Whether there is any use in going on.
+    pub(crate) async fn ask_next(&mut self) -> bool {
+        let place = self.next % self.requests.len().max(1);
+        self.next += 1;
+        let Some(request) = self.requests.get_mut(place) else {
+            return false;
+        };
+        match self.connection.ask(request.next()).await {
+            Ok(answer) if answer.status == 200 => self.outcome.answered += 1,
+            Ok(_) => self.outcome.failed += 1,
+            Err(_) => {
+                self.outcome.failed += 1;
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// What all clients together did.
+pub(crate) struct Run {
+    pub(crate) clients: Vec<Client>,
+    pub(crate) per_second: f64,
+    pub(crate) failed: u32,
+}
+
+/// Each client sends its next request when the last is answered.
+pub(crate) async fn closed_loop(clients: Vec<Client>, duration: Duration) -> Run {
+    let started = Instant::now();
+    let before: u32 = clients.iter().map(|client| client.outcome.answered).sum();
+    let deadline = started + duration;
+    let running = clients.into_iter().map(|mut client| {
+        tokio::spawn(async move {
+            while Instant::now() < deadline && client.ask_next().await {}
+            client
+        })
+    });
+    let clients: Vec<Client> = join_all(running.collect::<Vec<_>>())
+        .await
+        .into_iter()
+        .flatten()
+        .collect();
+    let answered: u32 = clients.iter().map(|client| client.outcome.answered).sum();
+    Run {
+        per_second: f64::from(answered - before) / started.elapsed().as_secs_f64(),
+        failed: clients.iter().map(|client| client.outcome.failed).sum(),
+        clients,
+    }
+}
