@@ -163,24 +163,79 @@ pub(crate) struct Run {
 
 /// Each client sends its next request when the last is answered.
 pub(crate) async fn closed_loop(clients: Vec<Client>, duration: Duration) -> Run {
-    let started = Instant::now();
-    let before: u32 = clients.iter().map(|client| client.outcome.answered).sum();
-    let deadline = started + duration;
+    let clock = Clock::start(&clients);
+    let deadline = clock.started + duration;
     let running = clients.into_iter().map(|mut client| {
         tokio::spawn(async move {
             while Instant::now() < deadline && client.ask_next().await {}
             client
         })
     });
-    let clients: Vec<Client> = join_all(running.collect::<Vec<_>>())
-        .await
-        .into_iter()
-        .flatten()
-        .collect();
-    let answered: u32 = clients.iter().map(|client| client.outcome.answered).sum();
-    Run {
-        per_second: f64::from(answered - before) / started.elapsed().as_secs_f64(),
+    let ended = join_all(running.collect::<Vec<_>>()).await;
+    clock.stop(ended.into_iter().flatten().collect())
+}
+
+/// The clients take turns to send so many requests per second in all, each when it is due. With the run come the times
+/// from due to answered.
+pub(crate) async fn open_loop(
+    clients: Vec<Client>,
+    per_second: f64,
+    duration: Duration,
+) -> (Run, Vec<Duration>) {
+    let clock = Clock::start(&clients);
+    let step = Duration::from_secs_f64(1.0 / per_second.max(1.0));
+    let round = step * u32::try_from(clients.len()).unwrap_or(u32::MAX);
+    let deadline = clock.started + duration;
+    let mut first_due = clock.started;
+    let running = clients.into_iter().map(|mut client| {
+        let mut due = first_due;
+        first_due += step;
+        tokio::spawn(async move {
+            let mut waits = Vec::new();
+            while due < deadline {
+                tokio::time::sleep_until(due.into()).await;
+                if !client.ask_next().await {
+                    break;
+                }
+                waits.push(due.elapsed());
+                due += round;
+            }
+            (client, waits)
+        })
+    });
+    let ended = join_all(running.collect::<Vec<_>>()).await;
+    let (clients, waits): (_, Vec<_>) = ended.into_iter().flatten().unzip();
+    (clock.stop(clients), waits.concat())
+}
+
+/// What was when a run began.
+struct Clock {
+    started: Instant,
+    before: Outcome,
+}
+
+impl Clock {
+    fn start(clients: &[Client]) -> Self {
+        Self {
+            before: total(clients),
+            started: Instant::now(),
+        }
+    }
+
+    fn stop(self, clients: Vec<Client>) -> Run {
+        let seconds = self.started.elapsed().as_secs_f64();
+        let after = total(&clients);
+        Run {
+            per_second: f64::from(after.answered - self.before.answered) / seconds,
+            failed: after.failed,
+            clients,
+        }
+    }
+}
+
+fn total(clients: &[Client]) -> Outcome {
+    Outcome {
+        answered: clients.iter().map(|client| client.outcome.answered).sum(),
         failed: clients.iter().map(|client| client.outcome.failed).sum(),
-        clients,
     }
 }

@@ -4,8 +4,11 @@
 //! that can't be had is a note and never a failure. Each measurement is a file.
 
 mod database;
+mod import;
+mod latency;
 mod load;
 mod machine;
+mod memory;
 mod messages;
 mod pgbench;
 #[path = "../../tests/it/postgres.rs"]
@@ -14,6 +17,8 @@ mod postgres;
 mod report;
 mod requests;
 mod server;
+mod start;
+mod transcripts;
 mod usage;
 #[path = "../../tests/it/wait.rs"]
 #[allow(dead_code, reason = "it is the tests' own")]
@@ -58,6 +63,16 @@ struct Options {
 enum Measurement {
     /// Acknowledged messages per second, against pgbench
     Messages,
+    /// How long messages wait at half of the greatest load
+    Latency,
+    /// Resident memory with 1,000 idle connections
+    Memory,
+    /// Transcripts per second, against pgbench
+    Transcripts,
+    /// Rows per second of `import sqlite`
+    Import,
+    /// From start to ready
+    Start,
 }
 
 /// What the measurements share.
@@ -72,17 +87,20 @@ struct Effort {
     run: Duration,
     /// Of a run that only picks the best of several.
     trial: Duration,
+    import_rows: u32,
 }
 
 const FULL: Effort = Effort {
     rounds: 3,
     run: Duration::from_secs(5),
     trial: Duration::from_secs(2),
+    import_rows: 1_000_000,
 };
 const QUICK: Effort = Effort {
     rounds: 1,
     run: Duration::from_secs(3),
     trial: Duration::from_secs(1),
+    import_rows: 200_000,
 };
 
 /// One thread: it is the load generator, and shares the cores with what it measures.
@@ -134,6 +152,11 @@ async fn measure(measurement: Measurement, bench: &Bench) -> anyhow::Result<Vec<
     let measuring = async {
         match measurement {
             Measurement::Messages => messages::measure(bench).await,
+            Measurement::Latency => latency::measure(bench).await,
+            Measurement::Memory => memory::measure(bench).await,
+            Measurement::Transcripts => transcripts::measure(bench).await,
+            Measurement::Import => import::measure(bench).await,
+            Measurement::Start => start::measure(bench).await,
         }
     };
     tokio::time::timeout(LIMIT, AssertUnwindSafe(measuring).catch_unwind())

@@ -9,10 +9,9 @@ use uuid::Uuid;
 
 use crate::Bench;
 use crate::database::Database;
-use crate::load::{Client, closed_loop};
+use crate::load::closed_loop;
 use crate::pgbench::Script;
 use crate::report::{Figure, Series};
-use crate::requests;
 use crate::server::Server;
 use crate::usage::Processor;
 
@@ -117,11 +116,7 @@ async fn load(
     duration: Duration,
     rounds: &mut Rounds,
 ) -> anyhow::Result<f64> {
-    let mut clients = Vec::with_capacity(connections);
-    let chats = server.new_chats(connections).await?;
-    for chat in &chats {
-        clients.push(Client::open(server.address, requests::messages(chat)).await?);
-    }
+    let (chats, clients) = server.new_clients(connections).await?;
     let warm = closed_loop(clients, WARM_UP).await;
 
     let postmaster = database.postgres().main_process();

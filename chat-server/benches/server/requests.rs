@@ -26,6 +26,13 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    pub(crate) fn same_each_time(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            key_at: None,
+        }
+    }
+
     /// The bytes to send next, with an idempotency key of their own.
     pub(crate) fn next(&mut self) -> &[u8] {
         if let Some(place) = self
@@ -44,6 +51,11 @@ impl Request {
 /// Messages to one chat.
 pub(crate) fn messages(chat: &str) -> Vec<Request> {
     TEXTS.iter().map(|text| message(chat, text)).collect()
+}
+
+/// One of the texts, the same for the same number.
+pub(crate) fn text(number: usize) -> &'static str {
+    TEXTS.get(number % TEXTS.len()).copied().unwrap_or_default()
 }
 
 fn message(chat: &str, text: &str) -> Request {

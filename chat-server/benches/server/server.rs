@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-use crate::load::Connection;
+use crate::load::{Client, Connection};
 use crate::requests;
 
 const READY_LIMIT: Duration = Duration::from_secs(20);
@@ -95,6 +95,19 @@ impl Server {
             chats.push(started.chat_id);
         }
         Ok(chats)
+    }
+
+    /// Clients that each have a new chat to talk in, and the ids of these chats.
+    pub(crate) async fn new_clients(
+        &self,
+        count: usize,
+    ) -> anyhow::Result<(Vec<String>, Vec<Client>)> {
+        let chats = self.new_chats(count).await?;
+        let mut clients = Vec::with_capacity(count);
+        for chat in &chats {
+            clients.push(Client::open(self.address, requests::messages(chat)).await?);
+        }
+        Ok((chats, clients))
     }
 }
 
