@@ -31,10 +31,6 @@ impl<'a> Database<'a> {
         self.postgres.url(&self.name)
     }
 
-    pub(crate) fn postgres(&self) -> &Postgres {
-        self.postgres
-    }
-
     pub(crate) async fn connect(&self) -> PgConnection {
         self.postgres.connect(&self.name).await
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::Bench;
 use crate::database::Database;
-use crate::report::{Figure, Series};
+use crate::report::{Figure, Report, Series};
 use crate::requests;
 use crate::server;
 
@@ -18,7 +18,7 @@ const ROWS_PER_CHAT: usize = 30;
 const CHATS_AT_A_TIME: usize = 100;
 const FIRST_SECOND: usize = 1_700_000_000;
 
-pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
+pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let help = server::program(&["import", "--help"]).output()?;
     ensure!(help.status.success(), "chat-server has no import yet");
 
@@ -54,10 +54,11 @@ pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         );
         speed.push(f64::from(rows) / seconds);
     }
-    Ok(vec![
+    report.add([
         Figure::of("import_rows_per_s", "/s", &speed),
         Figure::one("import_rows", "", f64::from(rows)),
-    ])
+    ]);
+    Ok(())
 }
 
 /// A file as the prototype leaves it.
@@ -79,7 +80,7 @@ fn generate(file: &Path, rows: u32) -> anyhow::Result<()> {
                 .map(|_| Uuid::new_v4().to_string())
                 .collect();
         }
-        let sender = if row / CHATS_AT_A_TIME % 2 == 0 {
+        let sender = if (row / CHATS_AT_A_TIME).is_multiple_of(2) {
             "BOT"
         } else {
             "USER"

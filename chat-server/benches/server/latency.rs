@@ -9,12 +9,12 @@ use anyhow::ensure;
 use crate::Bench;
 use crate::database::Database;
 use crate::load::{closed_loop, open_loop};
-use crate::report::{Figure, Series};
+use crate::report::{Figure, Report, Series};
 use crate::server::Server;
 
 const CONNECTIONS: usize = 64;
 
-pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
+pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let database = Database::migrated(&bench.postgres).await?;
     let server = Server::start(&database.url()).await?;
     let (_, clients) = server.new_clients(CONNECTIONS).await?;
@@ -35,12 +35,13 @@ pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         most.push(at_percent(&waits, 99));
         longest.push(at_percent(&waits, 100));
     }
-    Ok(vec![
+    report.add([
         Figure::of("p99_ms_half_load", "ms", &most),
         Figure::of("p50_ms_half_load", "ms", &half),
         Figure::of("max_ms_half_load", "ms", &longest),
         Figure::of("half_load_per_s", "/s", &rates),
-    ])
+    ]);
+    Ok(())
 }
 
 /// In milliseconds, the wait that so many percent of all don't exceed.

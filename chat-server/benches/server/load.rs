@@ -1,11 +1,14 @@
 //! The load generator: keep-alive connections on one thread, with as little work per request as HTTP/1.1 allows,
 //! because it takes the cores from what it measures. It reads of an answer the status and the length, no more.
 
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::requests::Request;
@@ -58,19 +61,19 @@ impl Connection {
         })
     }
 
+    /// Wait for the next bytes. Of the ways to read, `poll_read` is the one that knows without asking the kernel that
+    /// nothing has come yet.
     async fn read(&mut self, from: usize) -> io::Result<usize> {
-        loop {
-            self.stream.readable().await?;
-            let place = self.buffer.get_mut(from..).unwrap_or_default();
-            if place.is_empty() {
-                return Err(unexpected("an answer longer than the buffer"));
-            }
-            match self.stream.try_read(place) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(read) => return Ok(read),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
+        let place = self.buffer.get_mut(from..).unwrap_or_default();
+        if place.is_empty() {
+            return Err(unexpected("an answer longer than the buffer"));
+        }
+        let mut place = ReadBuf::new(place);
+        let stream = &mut self.stream;
+        poll_fn(|context| Pin::new(&mut *stream).poll_read(context, &mut place)).await?;
+        match place.filled().len() {
+            0 => Err(ErrorKind::UnexpectedEof.into()),
+            read => Ok(read),
         }
     }
 }

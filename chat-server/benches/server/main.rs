@@ -33,7 +33,7 @@ use clap::{Parser, ValueEnum};
 use futures::FutureExt as _;
 
 use crate::postgres::Postgres;
-use crate::report::{Figure, Report};
+use crate::report::Report;
 
 /// The longest that one measurement may take.
 const LIMIT: Duration = Duration::from_secs(150);
@@ -120,9 +120,8 @@ async fn main() {
             for measurement in Measurement::value_variants() {
                 if options.what.is_empty() || options.what.contains(measurement) {
                     eprintln!("measuring {measurement:?} ...");
-                    match measure(*measurement, &bench).await {
-                        Ok(figures) => report.add(figures),
-                        Err(error) => report.note(&format!("{measurement:?}: {error:#}")),
+                    if let Err(error) = measure(*measurement, &bench, &mut report).await {
+                        report.note(&format!("{measurement:?}: {error:#}"));
                     }
                 }
             }
@@ -148,15 +147,19 @@ async fn start(quick: bool) -> anyhow::Result<Bench> {
 }
 
 /// One measurement, whose failure of whatever kind costs the others nothing.
-async fn measure(measurement: Measurement, bench: &Bench) -> anyhow::Result<Vec<Figure>> {
+async fn measure(
+    measurement: Measurement,
+    bench: &Bench,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let measuring = async {
         match measurement {
-            Measurement::Messages => messages::measure(bench).await,
-            Measurement::Latency => latency::measure(bench).await,
-            Measurement::Memory => memory::measure(bench).await,
-            Measurement::Transcripts => transcripts::measure(bench).await,
-            Measurement::Import => import::measure(bench).await,
-            Measurement::Start => start::measure(bench).await,
+            Measurement::Messages => messages::measure(bench, report).await,
+            Measurement::Latency => latency::measure(bench, report).await,
+            Measurement::Memory => memory::measure(bench, report).await,
+            Measurement::Transcripts => transcripts::measure(bench, report).await,
+            Measurement::Import => import::measure(bench, report).await,
+            Measurement::Start => start::measure(bench, report).await,
         }
     };
     tokio::time::timeout(LIMIT, AssertUnwindSafe(measuring).catch_unwind())

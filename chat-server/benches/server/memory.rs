@@ -8,7 +8,7 @@ use futures::future::join_all;
 use crate::Bench;
 use crate::database::Database;
 use crate::load::Client;
-use crate::report::Figure;
+use crate::report::{Figure, Report};
 use crate::requests::{self, Request};
 use crate::server::Server;
 use crate::usage;
@@ -16,7 +16,7 @@ use crate::usage;
 const CONNECTIONS: usize = 1000;
 const IDLE: Duration = Duration::from_secs(2);
 
-pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
+pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let database = Database::migrated(&bench.postgres).await?;
     let server = Server::start(&database.url()).await?;
     let at_start = resident(&server)?;
@@ -35,10 +35,11 @@ pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     tokio::time::sleep(IDLE).await;
     let idle = resident(&server)?;
     drop(clients);
-    Ok(vec![
+    report.add([
         Figure::one("rss_mib_1000_idle", "MiB", idle),
         Figure::one("rss_mib_start", "MiB", at_start),
-    ])
+    ]);
+    Ok(())
 }
 
 fn resident(server: &Server) -> anyhow::Result<f64> {

@@ -4,14 +4,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use uuid::Uuid;
 
 use crate::Bench;
 use crate::database::Database;
 use crate::load::closed_loop;
 use crate::pgbench::Script;
-use crate::report::{Figure, Series};
+use crate::postgres::Postgres;
+use crate::report::{Figure, Report, Series};
 use crate::server::Server;
 use crate::usage::Processor;
 
@@ -37,106 +38,171 @@ INSERT INTO messages (chat_id, sender, body) VALUES \
 COMMIT;
 ";
 
+/// How pgbench did best.
+struct Best {
+    script: Script,
+    clients: usize,
+    description: String,
+}
+
 /// The rounds of one number of connections.
-#[derive(Default)]
 struct Rounds {
+    connections: usize,
     messages: Series,
     ratio: Series,
+    cores: Cores,
+}
+
+/// Who used the processors.
+#[derive(Default)]
+struct Cores {
     load: Series,
     server: Series,
     postgres: Series,
 }
 
-pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
+pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let database = Database::migrated(&bench.postgres).await?;
     let server = Server::start(&database.url()).await?;
-    let (script, clients) = best_script(bench, &database, &server).await?;
+    let best = best_of_pgbench(bench, &database, &server).await?;
+    report.describe([("pgbench at its best", best.description)]);
 
-    let mut pgbench = Series::default();
-    let mut rounds: HashMap<usize, Rounds> = HashMap::new();
+    let mut alone = Series::default();
+    let mut cores_alone = Cores::default();
+    let mut all = CONNECTIONS.map(Rounds::of);
     for _ in 0..bench.effort.rounds {
-        for connections in CONNECTIONS {
+        for rounds in &mut all {
             database.settle().await?;
-            let alone = script.run(&database, clients, bench.effort.run).await?;
-            pgbench.push(alone);
+            let before = Processor::now(&server, &bench.postgres);
+            let pgbench = best
+                .script
+                .run(&database, best.clients, bench.effort.run)
+                .await?;
+            cores_alone.push(before, &server, &bench.postgres, bench.effort.run);
+            alone.push(pgbench);
             database.settle().await?;
-            let rounds = rounds.entry(connections).or_default();
-            let reached = load(&server, &database, connections, bench.effort.run, rounds).await?;
-            rounds.ratio.push(reached / alone);
-        }
-    }
-
-    let mut figures = Vec::new();
-    for connections in CONNECTIONS {
-        let rounds = rounds.remove(&connections).unwrap_or_default();
-        let named = |name: &str| format!("{name}_{connections}");
-        figures.extend([
-            Figure::of(named("message_vs_pgbench"), "", &rounds.ratio),
-            Figure::of(named("messages_per_s"), "/s", &rounds.messages),
-            Figure::of(named("message_cores_load"), "cores", &rounds.load),
-            Figure::of(named("message_cores_server"), "cores", &rounds.server),
-            Figure::of(named("message_cores_postgres"), "cores", &rounds.postgres),
-        ]);
-    }
-    figures.push(Figure::of("message_pgbench_per_s", "/s", &pgbench));
-    figures.push(Figure::one("message_pgbench_clients", "", as_f64(clients)));
-    Ok(figures)
-}
-
-/// The script and the number of clients that do most, from a short run of each.
-async fn best_script(
-    bench: &Bench,
-    database: &Database<'_>,
-    server: &Server,
-) -> anyhow::Result<(Script, usize)> {
-    server
-        .new_chats(PGBENCH_CLIENTS.into_iter().max().unwrap_or_default())
-        .await?;
-    let pipelined = format!("\\startpipeline\n{TWO_INSERTS}\\endpipeline\n");
-    let mut best: Option<(f64, &str, usize)> = None;
-    for inserts in [ONE_INSERT, TWO_INSERTS, &pipelined] {
-        let script = Script::new(&format!("{PICK_CHAT}{inserts}"))?;
-        for clients in PGBENCH_CLIENTS {
-            database.settle().await?;
-            let reached = script.run(database, clients, bench.effort.trial).await?;
-            if best.as_ref().is_none_or(|(most, ..)| reached > *most) {
-                best = Some((reached, inserts, clients));
+            match rounds.run(bench, &server, &database).await {
+                Ok(per_second) => rounds.ratio.push(per_second / pgbench),
+                Err(error) => {
+                    report.note(&format!("{} connections: {error:#}", rounds.connections));
+                }
             }
         }
     }
-    let (_, inserts, clients) = best.unwrap_or_default();
-    Ok((Script::new(&format!("{PICK_CHAT}{inserts}"))?, clients))
+
+    for rounds in &all {
+        report.add(rounds.figures(bench.effort.rounds));
+    }
+    report.add([
+        Figure::of("message_pgbench_per_s", "/s", &alone),
+        Figure::of("message_pgbench_cores_load", "cores", &cores_alone.load),
+        Figure::of(
+            "message_pgbench_cores_postgres",
+            "cores",
+            &cores_alone.postgres,
+        ),
+    ]);
+    Ok(())
 }
 
-/// Messages per second of one run, which is checked.
-async fn load(
-    server: &Server,
+/// The script and the number of clients that do most, from a short run of each.
+async fn best_of_pgbench(
+    bench: &Bench,
     database: &Database<'_>,
-    connections: usize,
-    duration: Duration,
-    rounds: &mut Rounds,
-) -> anyhow::Result<f64> {
-    let (chats, clients) = server.new_clients(connections).await?;
-    let warm = closed_loop(clients, WARM_UP).await;
+    server: &Server,
+) -> anyhow::Result<Best> {
+    let chats = PGBENCH_CLIENTS.into_iter().max().unwrap_or_default();
+    server.new_chats(chats).await?;
+    let pipelined = format!("\\startpipeline\n{TWO_INSERTS}\\endpipeline\n");
+    let forms = [
+        ("one INSERT of two rows", ONE_INSERT),
+        ("two INSERTs", TWO_INSERTS),
+        ("two INSERTs in a pipeline", &pipelined),
+    ];
+    let mut most: Option<(f64, Best)> = None;
+    for (name, inserts) in forms {
+        for clients in PGBENCH_CLIENTS {
+            let script = Script::new(&format!("{PICK_CHAT}{inserts}"))?;
+            database.settle().await?;
+            let reached = script.run(database, clients, bench.effort.trial).await?;
+            if most.as_ref().is_none_or(|(most, _)| reached > *most) {
+                let description = format!("{name}, {clients} clients");
+                let best = Best {
+                    script,
+                    clients,
+                    description,
+                };
+                most = Some((reached, best));
+            }
+        }
+    }
+    most.map(|(_, best)| best).context("pgbench did nothing")
+}
 
-    let postmaster = database.postgres().main_process();
-    let before = Processor::now(server.pid(), postmaster);
-    let run = closed_loop(warm.clients, duration).await;
-    let used = Processor::now(server.pid(), postmaster).since(before);
-    let seconds = duration.as_secs_f64();
-    rounds.load.push(used.load / seconds);
-    rounds.server.push(used.server / seconds);
-    rounds.postgres.push(used.postgres / seconds);
-    rounds.messages.push(run.per_second);
+impl Rounds {
+    fn of(connections: usize) -> Self {
+        Self {
+            connections,
+            messages: Series::default(),
+            ratio: Series::default(),
+            cores: Cores::default(),
+        }
+    }
 
-    ensure!(run.failed == 0, "{} requests failed", run.failed);
-    let acknowledged = chats
-        .iter()
-        .zip(&run.clients)
-        .map(|(chat, client)| Ok((chat.parse()?, i64::from(client.outcome.answered))))
-        .collect::<anyhow::Result<_>>()?;
-    check(database, &acknowledged).await?;
-    Ok(run.per_second)
+    /// Messages per second of one run, in which nothing failed and nothing was lost.
+    async fn run(
+        &mut self,
+        bench: &Bench,
+        server: &Server,
+        database: &Database<'_>,
+    ) -> anyhow::Result<f64> {
+        let (chats, clients) = server.new_clients(self.connections).await?;
+        let warm = closed_loop(clients, WARM_UP).await;
+        let before = Processor::now(server, &bench.postgres);
+        let run = closed_loop(warm.clients, bench.effort.run).await;
+        self.cores
+            .push(before, server, &bench.postgres, bench.effort.run);
+        self.messages.push(run.per_second);
+        ensure!(run.failed == 0, "{} requests failed", run.failed);
+        let acknowledged = chats
+            .iter()
+            .zip(&run.clients)
+            .map(|(chat, client)| Ok((chat.parse()?, i64::from(client.outcome.answered))))
+            .collect::<anyhow::Result<_>>()?;
+        check(database, &acknowledged).await?;
+        Ok(run.per_second)
+    }
+
+    fn figures(&self, expected: usize) -> [Figure; 5] {
+        // A run in which something failed has no ratio, and then the others don't count either.
+        let ratio = if self.ratio.len() == expected {
+            self.ratio.clone()
+        } else {
+            Series::default()
+        };
+        let named = |name: &str| format!("{name}_{}", self.connections);
+        [
+            Figure::of(named("message_vs_pgbench"), "", &ratio),
+            Figure::of(named("messages_per_s"), "/s", &self.messages),
+            Figure::of(named("message_cores_load"), "cores", &self.cores.load),
+            Figure::of(named("message_cores_server"), "cores", &self.cores.server),
+            Figure::of(
+                named("message_cores_postgres"),
+                "cores",
+                &self.cores.postgres,
+            ),
+        ]
+    }
+}
+
+impl Cores {
+    fn push(&mut self, before: Processor, server: &Server, postgres: &Postgres, run: Duration) {
+        let used = Processor::now(server, postgres).since(before);
+        let seconds = run.as_secs_f64();
+        self.load.push(used.load / seconds);
+        self.server.push(used.server / seconds);
+        self.postgres.push(used.postgres / seconds);
+    }
 }
 
 /// Each chat has its greeting and two rows for each acknowledged message, no more and no fewer.
@@ -157,8 +223,4 @@ async fn check(database: &Database<'_>, acknowledged: &HashMap<Uuid, i64>) -> an
         );
     }
     Ok(())
-}
-
-fn as_f64(count: usize) -> f64 {
-    u32::try_from(count).map_or(f64::NAN, f64::from)
 }

@@ -51,6 +51,10 @@ impl Series {
         self.0.sort_by(f64::total_cmp);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn median(&self) -> Option<f64> {
         let middle = self.0.len() / 2;
         let upper = *self.0.get(middle)?;
@@ -83,25 +87,25 @@ impl Figure {
 }
 
 pub(crate) struct Report {
-    machine: Vec<(&'static str, String)>,
+    facts: Vec<(&'static str, String)>,
     figures: Vec<Figure>,
     notes: Vec<String>,
 }
 
 impl Report {
-    pub(crate) fn new(machine: Vec<(&'static str, String)>) -> Self {
+    pub(crate) fn new(facts: Vec<(&'static str, String)>) -> Self {
         Self {
-            machine,
+            facts,
             figures: Vec::new(),
             notes: Vec::new(),
         }
     }
 
-    pub(crate) fn describe(&mut self, more: Vec<(&'static str, String)>) {
-        self.machine.extend(more);
+    pub(crate) fn describe(&mut self, more: impl IntoIterator<Item = (&'static str, String)>) {
+        self.facts.extend(more);
     }
 
-    pub(crate) fn add(&mut self, figures: Vec<Figure>) {
+    pub(crate) fn add(&mut self, figures: impl IntoIterator<Item = Figure>) {
         self.figures.extend(figures);
     }
 
@@ -120,11 +124,8 @@ impl Report {
             let value = figure.series.median().map(rounded);
             flat.insert(figure.key.clone(), value.into());
         }
-        for (name, text) in &self.machine {
-            flat.insert(
-                format!("machine_{}", name.replace(' ', "_")),
-                text.as_str().into(),
-            );
+        for (name, text) in &self.facts {
+            flat.insert(name.replace(' ', "_"), text.as_str().into());
         }
         flat.insert("notes".to_owned(), self.notes.join("; ").into());
         let file = target_directory().join("bench/server.json");
@@ -140,20 +141,20 @@ impl Report {
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         writeln!(f)?;
-        for (name, text) in &self.machine {
+        for (name, text) in &self.facts {
             writeln!(f, "{name:<22} {text}")?;
         }
         writeln!(f, "{:<22} default level, to /dev/null\n", "server's log")?;
         writeln!(
             f,
-            "{:<32} {:>10}  {:<20} target",
-            "figure", "median", "min .. max"
+            "{:<32} {:>10} {:<6} {:<20} target",
+            "figure", "median", "", "min .. max"
         )?;
         let is_wanted = |key: &str| TARGETS.iter().any(|(wanted, _)| *wanted == key);
         for (key, target) in TARGETS {
             match self.figures.iter().find(|figure| figure.key == *key) {
                 Some(figure) => line(f, figure, Some(*target))?,
-                None => writeln!(f, "{key:<32} {:>10}  {:<20} {target}", "-", "")?,
+                None => writeln!(f, "{key:<32} {:>10} {:<6} {:<20} {target}", "-", "", "")?,
             }
         }
         writeln!(f)?;
@@ -187,11 +188,12 @@ fn line(f: &mut Formatter, figure: &Figure, target: Option<Target>) -> fmt::Resu
         })
         .unwrap_or_default();
     let shown = format!(
-        "{:<32} {:>10}  {spread:<20} {verdict}",
+        "{:<32} {:>10} {:<6} {spread:<20} {verdict}",
         figure.key,
-        text(median.as_ref())
+        text(median.as_ref()),
+        figure.unit
     );
-    writeln!(f, "{} {}", shown.trim_end(), figure.unit)
+    writeln!(f, "{}", shown.trim_end())
 }
 
 /// As many digits as mean something.

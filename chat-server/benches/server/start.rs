@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use crate::Bench;
 use crate::database::Database;
-use crate::report::{Figure, Series};
+use crate::report::{Figure, Report, Series};
 use crate::server::Server;
 
 const STARTS: usize = 10;
 
-pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
+pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let database = Database::migrated(&bench.postgres).await?;
     let url = database.url();
     let mut times = Series::default();
@@ -19,5 +19,6 @@ pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         server.ready().await?;
         times.push(started.elapsed().as_secs_f64() * 1000.0);
     }
-    Ok(vec![Figure::of("start_ms", "ms", &times)])
+    report.add([Figure::of("start_ms", "ms", &times)]);
+    Ok(())
 }

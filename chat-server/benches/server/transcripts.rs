@@ -8,7 +8,7 @@ use crate::Bench;
 use crate::database::Database;
 use crate::load::{Client, Connection, closed_loop};
 use crate::pgbench::Script;
-use crate::report::{Figure, Series};
+use crate::report::{Figure, Report, Series};
 use crate::requests::{self, Request};
 use crate::server::Server;
 
@@ -31,7 +31,7 @@ SELECT id, sent_at, sender, body FROM messages
 WHERE chat_id = lpad(to_hex(:chat::int), 32, '0')::uuid ORDER BY id;
 ";
 
-pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
+pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let database = Database::migrated(&bench.postgres).await?;
     database.execute(FILL).await?;
     database.settle().await?;
@@ -39,7 +39,6 @@ pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     check(&server).await?;
     let script = Script::new(QUERY)?;
 
-    let mut figures = Vec::new();
     for connections in CONNECTIONS {
         let [mut ratio, mut transcripts, mut pgbench] = [(); 3].map(|()| Series::default());
         let mut clients = clients(&server, connections).await?;
@@ -54,16 +53,16 @@ pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
             pgbench.push(alone);
         }
         let named = |name: &str| format!("{name}_{connections}");
-        figures.extend([
+        report.add([
             Figure::of(named("transcript_vs_pgbench"), "", &ratio),
             Figure::of(named("transcripts_per_s"), "/s", &transcripts),
             Figure::of(named("transcript_pgbench_per_s"), "/s", &pgbench),
         ]);
         if connections == CONNECTIONS[0] {
-            figures.push(Figure::of("transcript_vs_pgbench", "", &ratio));
+            report.add([Figure::of("transcript_vs_pgbench", "", &ratio)]);
         }
     }
-    Ok(figures)
+    Ok(())
 }
 
 /// Clients that share the chats out among them.

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use crate::postgres::Postgres;
+use crate::server::Server;
+
 /// The unit of the kernel's processor times, on every Linux that PostgreSQL's Debian package runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -14,10 +17,11 @@ pub(crate) struct Processor {
 }
 
 impl Processor {
-    /// Of this process, the server, and PostgreSQL with all its processes, also those that have ended.
-    pub(crate) fn now(server: u32, postmaster: i32) -> Self {
+    /// Of this process with pgbench, of the server, and of PostgreSQL with all its processes. Those that have ended
+    /// count for their parents.
+    pub(crate) fn now(server: &Server, postgres: &Postgres) -> Self {
         let times = |pid: &str| Times::of(pid).unwrap_or_default();
-        let main = times(&postmaster.to_string());
+        let postmaster = postgres.main_process();
         let children: f64 = fs::read_dir("/proc")
             .into_iter()
             .flatten()
@@ -26,9 +30,11 @@ impl Processor {
             .filter(|times| times.parent == postmaster)
             .map(|times| times.own)
             .sum();
+        let load = times("self");
+        let main = times(&postmaster.to_string());
         Self {
-            load: times("self").own,
-            server: times(&server.to_string()).own,
+            load: load.own + load.ended_children,
+            server: times(&server.pid().to_string()).own,
             postgres: main.own + main.ended_children + children,
         }
     }
