@@ -64,6 +64,10 @@ test-e2e:
 test-life:
     @"{{ cluster }}/test-life.sh"
 
+# Figures, with what they are compared to: `bench server [NAME ...] [--quick]`, about 4 min; fails nothing
+bench what *arguments: (_prepare "packages")
+    bench="$1"; shift; cargo bench --workspace --locked --bench "$bench" -- "$@"
+
 # Write the generated files anew (the CRD's YAML)
 generate:
     cargo run --quiet --locked --package chatapp-crds --bin crdgen > manifests/platform/crds/chatapps.sillychat.io.yaml

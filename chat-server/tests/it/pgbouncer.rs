@@ -1,4 +1,4 @@
-//! The server behind a real PgBouncer in transaction mode, which forgets prepared statements and session settings.
+//! The server behind a real `PgBouncer` in transaction mode, which forgets prepared statements and session settings.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};

@@ -28,16 +28,25 @@ wait $!
 [ "$word" = stop ] || rm -rf "$directory"
 "#;
 
+/// For tests: what is lost with the machine doesn't matter.
+const TEST_SETTINGS: &[&str] = &["fsync=off", "max_connections=300"];
+
 pub(crate) struct Postgres {
     directory: PathBuf,
     port: u16,
+    settings: &'static [&'static str],
     guard: Option<Child>,
 }
 
 impl Postgres {
     /// A running PostgreSQL.
     pub(crate) fn start() -> Self {
-        Self::start_in(initialised_directory())
+        Self::start_with(TEST_SETTINGS)
+    }
+
+    /// A running PostgreSQL whose settings aren't the default ones.
+    pub(crate) fn start_with(settings: &'static [&'static str]) -> Self {
+        Self::start_in(initialised_directory(), settings)
     }
 
     /// A standby that follows another PostgreSQL, until it is promoted.
@@ -57,13 +66,14 @@ impl Postgres {
             .args(["--dbname", &primary.url("postgres")])
             .current_dir(&directory);
         run(&mut backup);
-        Self::start_in(directory)
+        Self::start_in(directory, TEST_SETTINGS)
     }
 
-    fn start_in(directory: PathBuf) -> Self {
+    fn start_in(directory: PathBuf, settings: &'static [&'static str]) -> Self {
         let mut postgres = Self {
             directory,
             port: free_port(),
+            settings,
             guard: None,
         };
         postgres.start_again();
@@ -81,14 +91,8 @@ impl Postgres {
             .arg(self.data())
             .args(["-p", &self.port.to_string(), "-k"])
             .arg(&self.directory)
-            .args([
-                "-c",
-                "listen_addresses=127.0.0.1",
-                "-c",
-                "fsync=off",
-                "-c",
-                "max_connections=300",
-            ])
+            .args(["-c", "listen_addresses=127.0.0.1"])
+            .args(self.settings.iter().flat_map(|setting| ["-c", setting]))
             .stdin(Stdio::piped())
             .spawn()
             .expect("sh runs");
@@ -169,7 +173,7 @@ impl Drop for Postgres {
     }
 }
 
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let path = Path::new(PROGRAMS).join(name);
     assert!(
         path.exists(),

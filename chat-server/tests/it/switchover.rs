@@ -142,18 +142,7 @@ async fn writes_resume_on_the_new_primary_and_nothing_acknowledged_is_lost_or_do
             .await
         })
         .await;
-        wait::until("the standby has everything", async || {
-            let position: String = sqlx::query_scalar("SELECT pg_current_wal_lsn()::text")
-                .fetch_one(&mut old.connect("postgres").await)
-                .await
-                .expect("a position");
-            is_true(
-                &new,
-                &format!("SELECT pg_last_wal_replay_lsn() >= '{position}'"),
-            )
-            .await
-        })
-        .await;
+        wait_for_standby(&old, &new).await;
         // Long enough for every connection of the server to meet the refusal, and for a request to give up.
         wait::until("somebody is refused", async || {
             let mut refused = false;
@@ -198,24 +187,38 @@ async fn writes_resume_on_the_new_primary_and_nothing_acknowledged_is_lost_or_do
     );
     assert!(resumed < RESUME_LIMIT, "it took {resumed:?}");
 
-    let mut connection = new.connect("postgres").await;
     for (chat, acknowledged) in &clients {
-        let recorded: Vec<String> = sqlx::query_scalar(
-            "SELECT body FROM messages WHERE chat_id = $1::uuid AND sender = 'USER' ORDER BY id",
-        )
-        .bind(chat)
-        .fetch_all(&mut connection)
-        .await
-        .expect("rows");
-        let acknowledged = &acknowledged.lock().await.texts;
-        // The last one may have been recorded without its answer having arrived before the end.
-        assert!(
-            recorded.starts_with(acknowledged),
-            "{recorded:?} isn't {acknowledged:?}"
-        );
-        assert!(
-            recorded.len() <= acknowledged.len() + 1,
-            "{recorded:?} isn't {acknowledged:?}"
-        );
+        expect_recorded_once(&new, chat, &acknowledged.lock().await.texts).await;
     }
+}
+
+/// The person's messages of a chat are those that were acknowledged, in their order. The last one may have been recorded
+/// without its answer having arrived before the end.
+async fn expect_recorded_once(postgres: &Postgres, chat: &str, acknowledged: &[String]) {
+    let recorded: Vec<String> = sqlx::query_scalar(
+        "SELECT body FROM messages WHERE chat_id = $1::uuid AND sender = 'USER' ORDER BY id",
+    )
+    .bind(chat)
+    .fetch_all(&mut postgres.connect("postgres").await)
+    .await
+    .expect("rows");
+    assert!(
+        recorded.starts_with(acknowledged) && recorded.len() <= acknowledged.len() + 1,
+        "{recorded:?} isn't {acknowledged:?}"
+    );
+}
+
+async fn wait_for_standby(primary: &Postgres, standby: &Postgres) {
+    wait::until("the standby has everything", async || {
+        let position: String = sqlx::query_scalar("SELECT pg_current_wal_lsn()::text")
+            .fetch_one(&mut primary.connect("postgres").await)
+            .await
+            .expect("a position");
+        is_true(
+            standby,
+            &format!("SELECT pg_last_wal_replay_lsn() >= '{position}'"),
+        )
+        .await
+    })
+    .await;
 }
