@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::telemetry;
+
 /// The chat's HTTP API and its storage
 #[derive(Debug, Parser)]
 #[command(name = "chat-server", version)]
@@ -21,6 +23,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Answer HTTP requests until SIGTERM or SIGINT
+    #[command(after_help = telemetry::HELP)]
     Serve(ServeArgs),
     /// Bring the database's schema to this version, then exit
     Migrate(DatabaseArgs),

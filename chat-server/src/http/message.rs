@@ -12,6 +12,7 @@ use super::error::ApiError;
 use super::json::ApiJson;
 use crate::message::MessageText;
 use crate::reply;
+use crate::telemetry::metrics;
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object with chat_id and text")]
@@ -32,9 +33,10 @@ pub(super) async fn message(
     let text = MessageText::new(&said.text)?;
     let reply = reply::reply(&app.content, text.as_str(), &mut rand::rng());
     app.storage
-        .add_exchange(said.chat_id, text.as_str(), reply)
+        .add_exchange(said.chat_id, text.as_str(), reply.text)
         .await?;
+    metrics::reply_recorded(reply.kind);
     Ok(Json(Answered {
-        reply: reply.to_owned(),
+        reply: reply.text.to_owned(),
     }))
 }

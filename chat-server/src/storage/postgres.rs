@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::lease::Lease;
 use super::migrations::SchemaState;
-use super::{ACQUIRE_LIMIT, Recorded, STATEMENT_LIMIT, StorageError};
+use super::{ACQUIRE_LIMIT, PoolStatus, Recorded, STATEMENT_LIMIT, StorageError};
 
 const MAX_CONNECTIONS: u32 = 10;
 
@@ -151,6 +151,10 @@ impl Postgres {
         }
         .await;
         Ok(SchemaState::of_postgres(&lease.end(applied)?))
+    }
+
+    pub(super) fn pool_status(&self) -> PoolStatus {
+        PoolStatus::of(&self.pool)
     }
 
     pub(super) async fn close(&self) {

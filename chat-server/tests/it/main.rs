@@ -1,12 +1,18 @@
 //! The chat server from the outside: the real program, over HTTP, on SQLite and on a real PostgreSQL. What is about
 //! the API runs on both storages; a scenario is written once.
 
-#![allow(clippy::expect_used, reason = "a test fails by it, with a reason")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by it, with a reason"
+)]
 
+mod collector;
 mod database;
 mod endpoints;
 mod errors;
 mod logs;
+mod metrics;
 mod migrate;
 mod outage;
 mod postgres;
@@ -14,6 +20,7 @@ mod program;
 mod server;
 mod shutdown;
 mod startup;
+mod traces;
 mod wait;
 
 /// Each scenario, given an empty database, as two tests: one for each storage.
