@@ -159,7 +159,7 @@ async fn the_service_is_called_what_the_environment_says() {
 }
 
 /// More requests than the queue of spans has places, each answered soon, and an end that is soon.
-async fn expect_no_trouble_with(endpoint: &str) {
+async fn expect_no_trouble_with(endpoint: &str) -> Server {
     let database = Database::sqlite();
     let mut server = server_with(&database, &[(ENDPOINT, endpoint), SOON]).await;
     for _ in 0..100 {
@@ -181,6 +181,7 @@ async fn expect_no_trouble_with(endpoint: &str) {
         server.logged("stopped").is_some()
     })
     .await;
+    server
 }
 
 #[tokio::test]
@@ -200,9 +201,16 @@ async fn a_collector_that_never_answers_is_nobodys_trouble() {
 #[tokio::test]
 async fn a_collector_that_is_down_is_nobodys_trouble() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let endpoint = format!("http://{}", free.local_addr().expect("an address"));
+    let address = free.local_addr().expect("an address");
     drop(free);
-    expect_no_trouble_with(&endpoint).await;
+    let server = expect_no_trouble_with(&format!("http://app:hunter2@{address}")).await;
+    let said = server
+        .log_lines()
+        .into_iter()
+        .find(|line| line["level"] == "ERROR");
+    let said = said.expect("the failure is logged").to_string();
+    assert!(said.contains("HTTP export failed: network error"), "{said}");
+    assert!(!server.log().contains("hunter2"), "{}", server.log());
 }
 
 #[tokio::test]
