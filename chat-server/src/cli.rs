@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::storage::MIN_CONNECTIONS;
+use crate::telemetry;
 
 /// The chat's HTTP API and its storage
 #[derive(Debug, Parser)]
@@ -23,6 +24,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Answer HTTP requests until SIGTERM or SIGINT
+    #[command(after_help = telemetry::HELP)]
     Serve(ServeArgs),
     /// Bring the database's schema to this version, then exit
     Migrate(MigrateArgs),

@@ -4,11 +4,11 @@
 mod cli;
 mod content;
 mod http;
-mod logging;
 mod message;
 mod reply;
 mod serve;
 mod storage;
+mod telemetry;
 
 use std::process::ExitCode;
 
@@ -19,17 +19,20 @@ use crate::cli::{Cli, Command, DatabaseArgs};
 use crate::storage::migrations::{self, SchemaState};
 use crate::storage::url::{DatabaseUrl, UrlError};
 use crate::storage::url_file::UrlFile;
+use crate::telemetry::Telemetry;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::start(cli.log_format);
-    match run(&cli.command).await {
+    let telemetry = Telemetry::start(&cli);
+    let outcome = run(&cli.command).await;
+    if let Err(error) = &outcome {
+        tracing::error!("{}", one_line(error));
+    }
+    telemetry.stop().await;
+    match outcome {
         Ok(code) => code,
-        Err(error) => {
-            tracing::error!("{}", one_line(&error));
-            ExitCode::FAILURE
-        }
+        Err(_) => ExitCode::FAILURE,
     }
 }
 

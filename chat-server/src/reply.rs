@@ -5,18 +5,40 @@ use rand::Rng;
 
 use crate::content::{Content, normalise};
 
+/// A line of the bot, and why it was chosen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Reply<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) kind: ReplyKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum ReplyKind {
+    Greeting,
+    /// To a text that a dialogue has.
+    Dialogue,
+    /// To any other text.
+    Fallback,
+}
+
 /// The bot's first words in a new chat.
-pub(crate) fn greet<'a>(content: &'a Content, rng: &mut impl Rng) -> &'a str {
-    content.greetings.pick(rng)
+pub(crate) fn greet<'a>(content: &'a Content, rng: &mut impl Rng) -> Reply<'a> {
+    Reply {
+        text: content.greetings.pick(rng),
+        kind: ReplyKind::Greeting,
+    }
 }
 
 /// The bot's answer: one of the replies of the dialogue that the text equals, else one of the fallbacks.
-pub(crate) fn reply<'a>(content: &'a Content, text: &str, rng: &mut impl Rng) -> &'a str {
-    content
-        .dialogues
-        .get(&normalise(text))
-        .unwrap_or(&content.fallbacks)
-        .pick(rng)
+pub(crate) fn reply<'a>(content: &'a Content, text: &str, rng: &mut impl Rng) -> Reply<'a> {
+    let (lines, kind) = match content.dialogues.get(&normalise(text)) {
+        Some(replies) => (replies, ReplyKind::Dialogue),
+        None => (&content.fallbacks, ReplyKind::Fallback),
+    };
+    Reply {
+        text: lines.pick(rng),
+        kind,
+    }
 }
 
 #[cfg(test)]
@@ -45,7 +67,11 @@ dialogues:
     fn answers(text: &str) -> BTreeSet<String> {
         let content = content();
         (0..200)
-            .map(|seed| reply(&content, text, &mut StdRng::seed_from_u64(seed)).to_owned())
+            .map(|seed| {
+                reply(&content, text, &mut StdRng::seed_from_u64(seed))
+                    .text
+                    .to_owned()
+            })
             .collect()
     }
 
@@ -80,7 +106,11 @@ dialogues:
     fn each_greeting_comes_up() {
         let content = content();
         let greetings: BTreeSet<_> = (0..200)
-            .map(|seed| greet(&content, &mut StdRng::seed_from_u64(seed)).to_owned())
+            .map(|seed| {
+                greet(&content, &mut StdRng::seed_from_u64(seed))
+                    .text
+                    .to_owned()
+            })
             .collect();
         assert_eq!(greetings, set(&["hi", "hey"]));
     }
@@ -96,7 +126,8 @@ dialogues:
             });
             let content = Content::parse(&yaml.to_string())?;
             let said = format!("{before}{}{after}", text.to_lowercase());
-            prop_assert_eq!(reply(&content, &said, &mut StdRng::seed_from_u64(seed)), "found");
+            let found = Reply { text: "found", kind: ReplyKind::Dialogue };
+            prop_assert_eq!(reply(&content, &said, &mut StdRng::seed_from_u64(seed)), found);
         }
 
         #[test]
@@ -104,7 +135,8 @@ dialogues:
             prop_assume!(!["grüße, welt", "100%"].contains(&normalise(&text).as_str()));
             let content = content();
             let answer = reply(&content, &text, &mut StdRng::seed_from_u64(seed));
-            prop_assert!(["what?", "pardon?"].contains(&answer));
+            prop_assert!(["what?", "pardon?"].contains(&answer.text));
+            prop_assert_eq!(answer.kind, ReplyKind::Fallback);
         }
 
         #[test]

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::message::RefusedText;
 use crate::storage::StorageError;
+use crate::telemetry::metrics;
 
 /// Seconds after which to try again: about what a failover's first step takes, and no flood.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
@@ -63,6 +64,7 @@ impl From<StorageError> for ApiError {
         }
         // Only the Display form: PostgreSQL's details, which Debug has, may quote a row.
         tracing::warn!(%error, "the database failed");
+        metrics::database_failed(&error);
         Self::Unavailable("the database isn't available, try again in a moment")
     }
 }

@@ -14,6 +14,7 @@ use super::json::ApiJson;
 use crate::message::MessageText;
 use crate::reply;
 use crate::storage::{Exchange, Recording};
+use crate::telemetry::metrics;
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object with chat_id and text")]
@@ -33,15 +34,19 @@ pub(super) async fn message(
     ApiJson(said): ApiJson<Said>,
 ) -> Result<Json<Answered>, ApiError> {
     let text = MessageText::new(&said.text)?;
-    let reply = reply::reply(&app.content, text.as_str(), &mut rand::rng()).to_owned();
+    let reply = reply::reply(&app.content, text.as_str(), &mut rand::rng());
     let exchange = Exchange {
         chat: said.chat_id,
         said: text.into_string(),
-        reply: reply.clone(),
+        reply: reply.text.to_owned(),
         key,
     };
     match app.storage.add_exchange(exchange).await? {
-        Recording::Done => Ok(Json(Answered { reply })),
+        Recording::Done => {
+            metrics::reply_recorded(reply.kind);
+            let reply = reply.text.to_owned();
+            Ok(Json(Answered { reply }))
+        }
         Recording::Before(reply) => Ok(Json(Answered { reply })),
         Recording::OtherText => Err(ApiError::Invalid(
             "the header Idempotency-Key was sent with another text before: each message needs a key of its own".to_owned(),

@@ -6,7 +6,9 @@ mod health;
 mod idempotency_key;
 mod json;
 mod message;
-mod request_log;
+mod metrics;
+mod observe;
+mod request_id;
 mod start_chat;
 mod transcript;
 
@@ -41,6 +43,7 @@ pub(crate) fn router(app: Arc<App>, static_dir: Option<&Path>) -> Router {
         .route("/transcript/{chat_id}", get(transcript::transcript))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(app);
     let not_found = any(async || ApiError::NoSuchPath);
@@ -54,5 +57,5 @@ pub(crate) fn router(app: Arc<App>, static_dir: Option<&Path>) -> Router {
     };
     router
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn(request_log::log))
+        .layer(middleware::from_fn(observe::observe))
 }

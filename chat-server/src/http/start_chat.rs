@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::App;
 use super::error::ApiError;
 use crate::reply;
+use crate::telemetry::metrics;
 
 #[derive(Serialize)]
 pub(super) struct Started {
@@ -19,9 +20,10 @@ pub(super) struct Started {
 
 pub(super) async fn start_chat(State(app): State<Arc<App>>) -> Result<Json<Started>, ApiError> {
     let greeting = reply::greet(&app.content, &mut rand::rng());
-    let chat_id = app.storage.start_chat(greeting).await?;
+    let chat_id = app.storage.start_chat(greeting.text).await?;
+    metrics::reply_recorded(greeting.kind);
     Ok(Json(Started {
         chat_id,
-        reply: greeting.to_owned(),
+        reply: greeting.text.to_owned(),
     }))
 }

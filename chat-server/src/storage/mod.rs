@@ -2,6 +2,7 @@
 //! it may take; the SQL is in [`postgres`] and [`sqlite`], the schema in [`migrations`], and whether a connection may
 //! be used again in [`lease`].
 
+mod error;
 mod lease;
 pub(crate) mod migrations;
 mod postgres;
@@ -14,11 +15,13 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use self::migrations::SchemaState;
 pub(crate) use self::postgres::pool::MIN_CONNECTIONS;
 use self::url::DatabaseUrl;
+use crate::telemetry::traces;
 
 /// The longest that one operation takes, waiting for a connection included.
 const OPERATION_LIMIT: Duration = Duration::from_secs(4);
@@ -77,6 +80,27 @@ pub(crate) enum Recording {
     UnknownChat,
 }
 
+/// The connections of a pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PoolStatus {
+    pub(crate) idle: u32,
+    pub(crate) used: u32,
+    pub(crate) max: u32,
+}
+
+impl PoolStatus {
+    fn of<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> Self {
+        let size = pool.size();
+        // Both numbers move while they are read.
+        let idle = u32::try_from(pool.num_idle()).unwrap_or(size).min(size);
+        Self {
+            idle,
+            used: size - idle,
+            max: pool.options().get_max_connections(),
+        }
+    }
+}
+
 /// A message as it is kept.
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct Recorded {
@@ -124,7 +148,7 @@ impl Storage {
     /// Record a new chat with the bot's first words.
     pub(crate) async fn start_chat(&self, greeting: &str) -> Result<Uuid, StorageError> {
         let chat = Uuid::new_v4();
-        limited(async {
+        self.limited("start_chat", async {
             match self {
                 Self::Postgres(database) => database.start_chat(chat, greeting).await,
                 Self::Sqlite(database) => database.start_chat(chat, greeting).await,
@@ -136,7 +160,7 @@ impl Storage {
 
     /// Record what the person said and what the bot answers: both or neither.
     pub(crate) async fn add_exchange(&self, exchange: Exchange) -> Result<Recording, StorageError> {
-        limited(async {
+        self.limited("add_exchange", async {
             match self {
                 Self::Postgres(database) => database.add_exchange(exchange).await,
                 Self::Sqlite(database) => database.add_exchange(exchange).await,
@@ -147,7 +171,7 @@ impl Storage {
 
     /// All messages of a chat, in order.
     pub(crate) async fn transcript(&self, chat: Uuid) -> Result<Vec<Recorded>, StorageError> {
-        limited(async {
+        self.limited("transcript", async {
             match self {
                 Self::Postgres(database) => database.transcript(chat).await,
                 Self::Sqlite(database) => database.transcript(chat).await,
@@ -158,7 +182,7 @@ impl Storage {
 
     /// Whether the database answers about our tables, and isn't a PostgreSQL that refuses writes.
     pub(crate) async fn check(&self) -> Result<(), StorageError> {
-        limited(async {
+        self.limited("check", async {
             match self {
                 Self::Postgres(database) => database.check().await,
                 Self::Sqlite(database) => database.check().await,
@@ -169,7 +193,7 @@ impl Storage {
 
     /// How the database's schema compares with what this program needs.
     pub(crate) async fn schema_state(&self) -> Result<SchemaState, StorageError> {
-        limited(async {
+        self.limited("schema_state", async {
             match self {
                 Self::Postgres(database) => database.schema_state().await,
                 Self::Sqlite(database) => database.schema_state().await,
@@ -185,13 +209,34 @@ impl Storage {
             Self::Sqlite(database) => database.close().await,
         }
     }
-}
 
-/// An operation that is given up when it takes too long; its connection is closed then, see [`lease`].
-async fn limited<T>(
-    operation: impl Future<Output = Result<T, StorageError>>,
-) -> Result<T, StorageError> {
-    timeout(OPERATION_LIMIT, operation)
-        .await
-        .unwrap_or(Err(StorageError::TooSlow))
+    /// What its connections do right now.
+    pub(crate) fn pool_status(&self) -> PoolStatus {
+        match self {
+            Self::Postgres(database) => database.pool_status(),
+            Self::Sqlite(database) => database.pool_status(),
+        }
+    }
+
+    /// An operation that is given up when it takes too long; its connection is closed then, see [`lease`].
+    async fn limited<T>(
+        &self,
+        name: &'static str,
+        operation: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        let system = match self {
+            Self::Postgres(_) => "postgresql",
+            Self::Sqlite(_) => "sqlite",
+        };
+        let span = traces::database_span(name, system);
+        let outcome = timeout(OPERATION_LIMIT, operation.instrument(span.clone()))
+            .await
+            .unwrap_or(Err(StorageError::TooSlow));
+        if let Err(error) = &outcome
+            && !matches!(error, StorageError::UnknownChat)
+        {
+            traces::database_failed(&span, error.class());
+        }
+        outcome
+    }
 }

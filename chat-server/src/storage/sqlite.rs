@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use super::lease::Lease;
 use super::migrations::{APPLIED, OLDEST_RELEASE, SchemaState};
-use super::{ACQUIRE_LIMIT, Exchange, Recorded, Recording, STATEMENT_LIMIT, StorageError};
+use super::{
+    ACQUIRE_LIMIT, Exchange, PoolStatus, Recorded, Recording, STATEMENT_LIMIT, StorageError,
+};
 
 const MAX_CONNECTIONS: u32 = 4;
 
@@ -109,6 +111,10 @@ impl Sqlite {
         let read = read_schema(lease.connection()).await;
         let (applied, oldest_release) = lease.end(read)?;
         Ok(SchemaState::of_sqlite(&applied, oldest_release.as_deref()))
+    }
+
+    pub(super) fn pool_status(&self) -> PoolStatus {
+        PoolStatus::of(&self.pool)
     }
 
     pub(super) async fn close(&self) {

@@ -1,13 +1,19 @@
 //! The chat server from the outside: the real program, over HTTP, on SQLite and on a real PostgreSQL. What is about
 //! the API runs on both storages; a scenario is written once.
 
-#![allow(clippy::expect_used, reason = "a test fails by it, with a reason")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by it, with a reason"
+)]
 
+mod collector;
 mod database;
 mod endpoints;
 mod errors;
 mod idempotency;
 mod logs;
+mod metrics;
 mod migrate;
 mod outage;
 mod pgbouncer;
@@ -19,6 +25,7 @@ mod shutdown;
 mod startup;
 mod switchover;
 mod together;
+mod traces;
 mod url_file;
 mod wait;
 

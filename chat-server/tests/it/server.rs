@@ -143,6 +143,18 @@ impl Server {
         self.get(&format!("/transcript/{chat}")).await
     }
 
+    /// What `/metrics` says.
+    pub(crate) async fn metrics(&self) -> String {
+        let scrape = self.request(Method::GET, "/metrics").send().await;
+        let scrape = scrape.expect("the server answers");
+        assert_eq!(scrape.status(), 200);
+        scrape.text().await.expect("a text")
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         kill(
             signal,

@@ -15,7 +15,9 @@ use uuid::Uuid;
 use self::batch::Batches;
 use self::pool::{Pools, Purpose, Session, is_demoted};
 use super::migrations::{APPLIED, OLDEST_RELEASE, SchemaState};
-use super::{Exchange, OPERATION_LIMIT, Recorded, Recording, ReplaceError, StorageError};
+use super::{
+    Exchange, OPERATION_LIMIT, PoolStatus, Recorded, Recording, ReplaceError, StorageError,
+};
 
 type PgQuery<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
 
@@ -92,6 +94,10 @@ impl Postgres {
                 Ok(check(pools).await?)
             })
             .await
+    }
+
+    pub(super) fn pool_status(&self) -> PoolStatus {
+        self.pools.status()
     }
 
     pub(super) async fn close(&self) {

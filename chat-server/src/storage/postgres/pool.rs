@@ -16,7 +16,7 @@ use sqlx::{Connection, Row as _};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::lease::Lease;
-use super::super::{ACQUIRE_LIMIT, STATEMENT_LIMIT, StorageError};
+use super::super::{ACQUIRE_LIMIT, PoolStatus, STATEMENT_LIMIT, StorageError};
 
 /// Connections on which messages are written, each by one batch at a time.
 pub(super) const WRITERS: u32 = 3;
@@ -106,6 +106,16 @@ impl Pools {
         let old = self.current.swap(next.current.load_full());
         tokio::spawn(retire(old));
         Ok(())
+    }
+
+    pub(super) fn status(&self) -> PoolStatus {
+        let current = self.current.load();
+        let [writers, others] = [&current.writers, &current.others].map(PoolStatus::of);
+        PoolStatus {
+            idle: writers.idle + others.idle,
+            used: writers.used + others.used,
+            max: writers.max + others.max,
+        }
     }
 
     pub(super) async fn close(&self) {
