@@ -3,19 +3,18 @@
 
 use rand::Rng;
 
-use crate::content::{Content, normalise};
+use crate::content::Content;
 
 /// The bot's first words in a new chat.
 pub(crate) fn greet<'a>(content: &'a Content, rng: &mut impl Rng) -> &'a str {
-    content.greetings.pick(rng)
+    content.greetings().pick(rng)
 }
 
 /// The bot's answer: one of the replies of the dialogue that the text equals, else one of the fallbacks.
 pub(crate) fn reply<'a>(content: &'a Content, text: &str, rng: &mut impl Rng) -> &'a str {
     content
-        .dialogues
-        .get(&normalise(text))
-        .unwrap_or(&content.fallbacks)
+        .replies_to(text)
+        .unwrap_or(content.fallbacks())
         .pick(rng)
 }
 
@@ -28,6 +27,7 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
+    use crate::content::normalise;
 
     const YAML: &str = "
 greetings: [hi, hey]

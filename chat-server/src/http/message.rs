@@ -30,11 +30,9 @@ pub(super) async fn message(
     ApiJson(said): ApiJson<Said>,
 ) -> Result<Json<Answered>, ApiError> {
     let text = MessageText::new(&said.text)?;
-    let reply = reply::reply(&app.content, text.as_str(), &mut rand::rng());
+    let reply = reply::reply(&app.content.load(), text.as_str(), &mut rand::rng()).to_owned();
     app.storage
-        .add_exchange(said.chat_id, text.as_str(), reply)
+        .add_exchange(said.chat_id, text.as_str(), &reply)
         .await?;
-    Ok(Json(Answered {
-        reply: reply.to_owned(),
-    }))
+    Ok(Json(Answered { reply }))
 }

@@ -18,10 +18,10 @@ pub(super) struct Started {
 }
 
 pub(super) async fn start_chat(State(app): State<Arc<App>>) -> Result<Json<Started>, ApiError> {
-    let greeting = reply::greet(&app.content, &mut rand::rng());
-    let chat_id = app.storage.start_chat(greeting).await?;
+    let greeting = reply::greet(&app.content.load(), &mut rand::rng()).to_owned();
+    let chat_id = app.storage.start_chat(&greeting).await?;
     Ok(Json(Started {
         chat_id,
-        reply: greeting.to_owned(),
+        reply: greeting,
     }))
 }

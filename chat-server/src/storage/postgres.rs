@@ -153,6 +153,11 @@ impl Postgres {
         Ok(SchemaState::of_postgres(&lease.end(applied)?))
     }
 
+    /// The pool in use now.
+    pub(super) fn pool(&self) -> PgPool {
+        self.pool.clone()
+    }
+
     pub(super) async fn close(&self) {
         self.pool.close().await;
     }

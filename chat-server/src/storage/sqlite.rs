@@ -134,6 +134,11 @@ impl Sqlite {
         Ok(SchemaState::of_sqlite(&lease.end(applied)?))
     }
 
+    /// The pool in use now.
+    pub(super) fn pool(&self) -> SqlitePool {
+        self.pool.clone()
+    }
+
     pub(super) async fn close(&self) {
         self.pool.close().await;
     }

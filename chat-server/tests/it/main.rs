@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by it, with a reason")]
 
+mod content_commands;
+mod content_live;
 mod database;
 mod endpoints;
 mod errors;
