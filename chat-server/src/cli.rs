@@ -28,6 +28,32 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Bring the database's schema to this version, then exit
     Migrate(MigrateArgs),
+    /// What the bot says: check it, put it in force, get it back
+    #[command(subcommand)]
+    Content(ContentCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContentCommand {
+    /// Say everything that is wrong with a content file, by line
+    Check(ContentFile),
+    /// Check a content file and put it in force on all running servers
+    Apply {
+        #[command(flatten)]
+        file: ContentFile,
+
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Print the content that is in force
+    Export(DatabaseArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContentFile {
+    /// YAML file with greetings, fallbacks and dialogues; - is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) path: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -44,7 +70,7 @@ pub(crate) struct ServeArgs {
         value_parser = clap::value_parser!(u32).range(i64::from(MIN_CONNECTIONS)..=1000))]
     pub(crate) database_connections: u32,
 
-    /// YAML file with greetings, fallbacks and dialogues [default: built in]
+    /// YAML file with greetings, fallbacks and dialogues, instead of what was applied to the database
     #[arg(long, env = "CONTENT_FILE", value_name = "FILE")]
     pub(crate) content: Option<PathBuf>,
 

@@ -15,7 +15,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
-use crate::cli::{Cli, Command, DatabaseArgs};
+use crate::cli::{Cli, Command, ContentCommand, DatabaseArgs};
+use crate::content::commands;
 use crate::storage::migrations::{self, SchemaState};
 use crate::storage::url::{DatabaseUrl, UrlError};
 use crate::storage::url_file::UrlFile;
@@ -60,6 +61,13 @@ async fn run(command: &Command) -> anyhow::Result<ExitCode> {
                 .await
                 .with_context(|| format!("cannot migrate {url}"))?;
             println!("{url}: {report}");
+        }
+        Command::Content(ContentCommand::Check(file)) => commands::check(file)?,
+        Command::Content(ContentCommand::Apply { file, database }) => {
+            commands::apply(file, &database_url(database)?).await?;
+        }
+        Command::Content(ContentCommand::Export(database)) => {
+            commands::export(&database_url(database)?).await?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -2,7 +2,7 @@
 //! [`crate::storage`]'s.
 
 /// The most characters that a message may have after trimming.
-const MAX_CHARACTERS: usize = 4000;
+pub(crate) const MAX_CHARACTERS: usize = 4000;
 
 /// Why a text isn't taken as a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

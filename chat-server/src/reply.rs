@@ -3,7 +3,7 @@
 
 use rand::Rng;
 
-use crate::content::{Content, normalise};
+use crate::content::Content;
 
 /// A line of the bot, and why it was chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,16 +24,16 @@ pub(crate) enum ReplyKind {
 /// The bot's first words in a new chat.
 pub(crate) fn greet<'a>(content: &'a Content, rng: &mut impl Rng) -> Reply<'a> {
     Reply {
-        text: content.greetings.pick(rng),
+        text: content.greetings().pick(rng),
         kind: ReplyKind::Greeting,
     }
 }
 
 /// The bot's answer: one of the replies of the dialogue that the text equals, else one of the fallbacks.
 pub(crate) fn reply<'a>(content: &'a Content, text: &str, rng: &mut impl Rng) -> Reply<'a> {
-    let (lines, kind) = match content.dialogues.get(&normalise(text)) {
+    let (lines, kind) = match content.replies_to(text) {
         Some(replies) => (replies, ReplyKind::Dialogue),
-        None => (&content.fallbacks, ReplyKind::Fallback),
+        None => (content.fallbacks(), ReplyKind::Fallback),
     };
     Reply {
         text: lines.pick(rng),
@@ -50,6 +50,7 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
+    use crate::content::normalise;
 
     const YAML: &str = "
 greetings: [hi, hey]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -13,6 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::cli::ServeArgs;
 use crate::content::Content;
+use crate::content::watch::ContentWatch;
 use crate::http::{self, App, Lifecycle};
 use crate::storage::Storage;
 use crate::storage::migrations::SchemaState;
@@ -31,7 +33,7 @@ pub(crate) async fn serve(
     url_file: Option<UrlFile>,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
-    let content = read_content(args.content.as_deref()).await?;
+    let content = Arc::new(read_content(args.content.as_deref()).await?);
     if let Some(directory) = args
         .static_dir
         .as_deref()
@@ -43,12 +45,15 @@ pub(crate) async fn serve(
         );
     }
     let app = Arc::new(App {
-        content,
+        content: ArcSwap::from(content.clone()),
         lifecycle: Lifecycle::default(),
         storage: Storage::new(url, args.database_connections),
     });
+    // A file that was given is in force for good.
+    let watch = args.content.is_none();
+    let mut watch = watch.then(|| ContentWatch::new(&app.storage, &app.content, content));
     tokio::select! {
-        checked = check_schema_once(&app) => checked?,
+        checked = check_database_once(&app, watch.as_mut()) => checked?,
         name = signals.next() => {
             tracing::info!(signal = name, "stopped before start");
             return Ok(());
@@ -79,7 +84,7 @@ pub(crate) async fn serve(
             tracing::info!(signal = name, "stopping: requests in flight are finished");
             Ok(())
         }
-        refused = wait_for_schema(&app) => refused,
+        refused = follow_database(&app, watch) => refused,
         ended = &mut server => return ended?.context("the server ended"),
     };
     app.lifecycle.drain();
@@ -103,35 +108,47 @@ async fn read_content(file: Option<&Path>) -> anyhow::Result<Content> {
     let Some(file) = file else {
         return Content::built_in().context("the built-in content is refused");
     };
-    let yaml = tokio::fs::read_to_string(file)
+    let bytes = tokio::fs::read(file)
         .await
         .with_context(|| format!("cannot read the content {}", file.display()))?;
-    Content::parse(&yaml).with_context(|| format!("the content {} is refused", file.display()))
+    Content::read(&bytes).with_context(|| format!("the content {} is refused", file.display()))
 }
 
-/// Refuse a schema that this release can't work on. A database that isn't there is no reason to refuse: the server starts, says that it
-/// isn't ready, and goes on asking.
-async fn check_schema_once(app: &App) -> anyhow::Result<()> {
+/// Refuse a schema that this release can't work on, and load the content. A database that isn't there is no reason to
+/// refuse: the server starts, says that it isn't ready, and goes on asking.
+async fn check_database_once(
+    app: &App,
+    watch: Option<&mut ContentWatch<'_>>,
+) -> anyhow::Result<()> {
     match app.storage.schema_state().await {
-        Ok(state) if state.fits() => {
-            if state == SchemaState::Ahead {
-                tracing::info!("{state}");
-            }
-            app.lifecycle.schema_fits();
-        }
+        Ok(SchemaState::Ahead) => tracing::info!("{}", SchemaState::Ahead),
+        Ok(state) if state.fits() => {}
         Ok(state) => bail!("the database: {state}"),
-        Err(error) => tracing::warn!(%error, "the database isn't there yet"),
+        Err(error) => {
+            tracing::warn!(%error, "the database isn't there yet");
+            return Ok(());
+        }
     }
+    if let Some(watch) = watch
+        && let Err(error) = watch.load().await
+    {
+        tracing::warn!(%error, "the content can't be read yet");
+        return Ok(());
+    }
+    app.lifecycle.schema_fits();
     Ok(())
 }
 
-/// Ends only when the schema turns out not to fit.
-async fn wait_for_schema(app: &App) -> anyhow::Result<()> {
+/// Wait for the database, then watch its content. Ends only when the schema turns out not to fit.
+async fn follow_database(app: &App, mut watch: Option<ContentWatch<'_>>) -> anyhow::Result<()> {
     while !app.lifecycle.is_schema_known() {
         sleep(SCHEMA_PAUSE).await;
-        check_schema_once(app).await?;
+        check_database_once(app, watch.as_mut()).await?;
     }
-    std::future::pending().await
+    match watch {
+        Some(watch) => watch.run().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The signals that ask a process to end.

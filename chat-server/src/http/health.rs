@@ -58,6 +58,8 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Healthy>,
 
 #[cfg(test)]
 mod tests {
+    use arc_swap::ArcSwap;
+
     use super::*;
     use crate::content::Content;
     use crate::storage::Storage;
@@ -70,7 +72,7 @@ mod tests {
         let url = DatabaseUrl::Sqlite(directory.path().join("chat.db"));
         migrate(&url).await.expect("it migrates");
         let app = Arc::new(App {
-            content: Content::built_in().expect("valid"),
+            content: ArcSwap::from_pointee(Content::built_in().expect("valid")),
             lifecycle: Lifecycle::default(),
             storage: Storage::new(&url, 5),
         });

@@ -34,17 +34,19 @@ pub(super) async fn message(
     ApiJson(said): ApiJson<Said>,
 ) -> Result<Json<Answered>, ApiError> {
     let text = MessageText::new(&said.text)?;
-    let reply = reply::reply(&app.content, text.as_str(), &mut rand::rng());
+    let content = app.content.load();
+    let reply = reply::reply(&content, text.as_str(), &mut rand::rng());
+    let (reply, kind) = (reply.text.to_owned(), reply.kind);
+    drop(content);
     let exchange = Exchange {
         chat: said.chat_id,
         said: text.into_string(),
-        reply: reply.text.to_owned(),
+        reply: reply.clone(),
         key,
     };
     match app.storage.add_exchange(exchange).await? {
         Recording::Done => {
-            metrics::reply_recorded(reply.kind);
-            let reply = reply.text.to_owned();
+            metrics::reply_recorded(kind);
             Ok(Json(Answered { reply }))
         }
         Recording::Before(reply) => Ok(Json(Answered { reply })),

@@ -15,6 +15,7 @@ mod transcript;
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
@@ -30,7 +31,8 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// What the endpoints share.
 pub(crate) struct App {
-    pub(crate) content: Content,
+    /// The content in force, see [`crate::content::watch`].
+    pub(crate) content: ArcSwap<Content>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) storage: Storage,
 }

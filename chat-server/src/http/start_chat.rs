@@ -19,7 +19,8 @@ pub(super) struct Started {
 }
 
 pub(super) async fn start_chat(State(app): State<Arc<App>>) -> Result<Json<Started>, ApiError> {
-    let greeting = reply::greet(&app.content, &mut rand::rng());
+    let content = app.content.load_full();
+    let greeting = reply::greet(&content, &mut rand::rng());
     let chat_id = app.storage.start_chat(greeting.text).await?;
     metrics::reply_recorded(greeting.kind);
     Ok(Json(Started {

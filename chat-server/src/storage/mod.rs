@@ -2,6 +2,7 @@
 //! it may take; the SQL is in [`postgres`] and [`sqlite`], the schema in [`migrations`], and whether a connection may
 //! be used again in [`lease`].
 
+pub(crate) mod content;
 mod error;
 mod lease;
 pub(crate) mod migrations;
@@ -218,7 +219,7 @@ impl Storage {
         }
     }
 
-    /// An operation that is given up when it takes too long; its connection is closed then, see [`lease`].
+    /// An operation, in a span of its own where traces are sent.
     async fn limited<T>(
         &self,
         name: &'static str,
@@ -229,9 +230,7 @@ impl Storage {
             Self::Sqlite(_) => "sqlite",
         };
         let span = traces::database_span(name, system);
-        let outcome = timeout(OPERATION_LIMIT, operation.instrument(span.clone()))
-            .await
-            .unwrap_or(Err(StorageError::TooSlow));
+        let outcome = limited(operation.instrument(span.clone())).await;
         if let Err(error) = &outcome
             && !matches!(error, StorageError::UnknownChat)
         {
@@ -239,4 +238,13 @@ impl Storage {
         }
         outcome
     }
+}
+
+/// An operation that is given up when it takes too long; its connection is closed then, see [`lease`].
+async fn limited<T>(
+    operation: impl Future<Output = Result<T, StorageError>>,
+) -> Result<T, StorageError> {
+    timeout(OPERATION_LIMIT, operation)
+        .await
+        .unwrap_or(Err(StorageError::TooSlow))
 }

@@ -117,6 +117,11 @@ impl Sqlite {
         PoolStatus::of(&self.pool)
     }
 
+    /// The pool in use now.
+    pub(super) fn pool(&self) -> SqlitePool {
+        self.pool.clone()
+    }
+
     pub(super) async fn close(&self) {
         self.pool.close().await;
     }

@@ -8,6 +8,8 @@
 )]
 
 mod collector;
+mod content_commands;
+mod content_live;
 mod database;
 mod endpoints;
 mod errors;

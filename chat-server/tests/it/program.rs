@@ -1,5 +1,6 @@
 //! The program itself: `chat-server` with given arguments and nothing from the environment of the tests.
 
+use std::io::Write as _;
 use std::process::{Child, Command, Output, Stdio};
 
 /// `chat-server`, with no setting from outside.
@@ -12,6 +13,21 @@ pub(crate) fn chat_server(arguments: &[&str]) -> Command {
 /// Run to the end.
 pub(crate) fn run(arguments: &[&str]) -> Finished {
     Finished::from(chat_server(arguments).output().expect("chat-server runs"))
+}
+
+/// Run to the end, with this as standard input.
+pub(crate) fn run_with_input(arguments: &[&str], input: &[u8]) -> Finished {
+    let mut child = chat_server(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("chat-server runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // It may have read enough before the end.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    Finished::from(child.wait_with_output().expect("it ends"))
 }
 
 pub(crate) fn migrate(url: &str) -> Finished {

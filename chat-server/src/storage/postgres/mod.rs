@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use sqlx::FromRow as _;
 use sqlx::Row as _;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::time::{Duration, Instant, sleep};
 use uuid::Uuid;
 
 use self::batch::Batches;
-use self::pool::{Pools, Purpose, Session, is_demoted};
+pub(super) use self::pool::Session;
+use self::pool::{Pools, Purpose, is_demoted};
 use super::migrations::{APPLIED, OLDEST_RELEASE, SchemaState};
 use super::{
     Exchange, OPERATION_LIMIT, PoolStatus, Recorded, Recording, ReplaceError, StorageError,
@@ -67,7 +68,7 @@ impl Postgres {
     }
 
     pub(super) async fn transcript(&self, chat: Uuid) -> Result<Vec<Recorded>, StorageError> {
-        let mut session = self.pools.session(Purpose::Other).await?;
+        let mut session = self.session().await?;
         let selected = transcript(&mut session, chat).await;
         session
             .end(selected)
@@ -96,6 +97,20 @@ impl Postgres {
             .await
     }
 
+    /// A connection for what isn't a message.
+    pub(super) async fn session(&self) -> Result<Session, StorageError> {
+        self.pools.session(Purpose::Other).await
+    }
+
+    /// The pool for what isn't a message, for as long as the URL stays.
+    pub(super) fn pool(&self) -> PgPool {
+        self.pools.others()
+    }
+
+    pub(super) fn is_behind_pooler(&self) -> bool {
+        self.pools.is_behind_pooler()
+    }
+
     pub(super) fn pool_status(&self) -> PoolStatus {
         self.pools.status()
     }
@@ -112,7 +127,7 @@ impl Postgres {
     ) -> Result<u64, StorageError> {
         let deadline = Instant::now() + OPERATION_LIMIT;
         loop {
-            let mut session = self.pools.session(Purpose::Other).await?;
+            let mut session = self.session().await?;
             let query = bind(session.query(statement));
             let outcome = query.execute(session.connection()).await;
             match session.end(outcome).await {

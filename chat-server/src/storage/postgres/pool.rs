@@ -65,7 +65,7 @@ struct Demotion {
 }
 
 /// A connection in use by one operation.
-pub(super) struct Session {
+pub(in super::super) struct Session {
     lease: Lease<sqlx::Postgres>,
     generation: Arc<Generation>,
     pooler: bool,
@@ -106,6 +106,15 @@ impl Pools {
         let old = self.current.swap(next.current.load_full());
         tokio::spawn(retire(old));
         Ok(())
+    }
+
+    pub(super) fn others(&self) -> PgPool {
+        self.current.load().others.clone()
+    }
+
+    /// Whether a pooler in transaction mode was found in front of the database.
+    pub(super) fn is_behind_pooler(&self) -> bool {
+        self.current.load().pooler.load(Ordering::Relaxed)
     }
 
     pub(super) fn status(&self) -> PoolStatus {
@@ -230,12 +239,12 @@ impl Generation {
 }
 
 impl Session {
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
+    pub(in super::super) fn connection(&mut self) -> &mut PgConnection {
         self.lease.connection()
     }
 
     /// A statement, prepared in the way that lasts as long as it may.
-    pub(super) fn query<'q>(
+    pub(in super::super) fn query<'q>(
         &self,
         sql: &'static str,
     ) -> sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments> {
@@ -244,7 +253,7 @@ impl Session {
 
     /// End the operation with its outcome, which decides whether the connection is used again. What was written is
     /// committed when this returns well.
-    pub(super) async fn end<T>(
+    pub(in super::super) async fn end<T>(
         mut self,
         outcome: Result<T, sqlx::Error>,
     ) -> Result<T, StorageError> {
@@ -264,7 +273,7 @@ impl Session {
     }
 
     /// The server that this connection leads to has become read-only: leave it, and all connections as old as this one.
-    pub(super) fn end_demoted(self) -> StorageError {
+    pub(in super::super) fn end_demoted(self) -> StorageError {
         self.generation.demotion.note();
         StorageError::ReadOnly
     }

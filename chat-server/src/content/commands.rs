@@ -1,0 +1,111 @@
+//! `content check`, `apply` and `export`: results on standard output, each problem of a file on a line of its own on
+//! standard error, in the form that editors jump to.
+
+use std::fs::File;
+use std::io::{self, Read, Write as _};
+
+use anyhow::{Context as _, anyhow, bail};
+
+use super::check::MAX_BYTES;
+use super::difference::Difference;
+use super::problem::Problem;
+use super::{BUILT_IN, Content};
+use crate::cli::ContentFile;
+use crate::storage::content::{Application, AppliedContent};
+use crate::storage::url::DatabaseUrl;
+use crate::storage::{MIN_CONNECTIONS, Storage};
+
+pub(crate) fn check(file: &ContentFile) -> anyhow::Result<()> {
+    let (_, content) = read(file)?;
+    println!("{}: {}", file.path.display(), content.summary());
+    Ok(())
+}
+
+pub(crate) async fn apply(file: &ContentFile, url: &DatabaseUrl) -> anyhow::Result<()> {
+    let (yaml, content) = read(file)?;
+    let storage = migrated(url).await?;
+    let application = storage
+        .apply_content(&yaml)
+        .await
+        .with_context(|| format!("cannot apply the content to {url}"));
+    storage.close().await;
+    match application? {
+        Application::Unchanged { version } => {
+            println!("{url}: nothing changed, version {version} is the same");
+        }
+        Application::Replaced { version, former } => {
+            print!("{}", difference(former.as_ref(), &content));
+            println!("{url}: version {version} is in force");
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn export(url: &DatabaseUrl) -> anyhow::Result<()> {
+    let storage = migrated(url).await?;
+    let content = storage
+        .content()
+        .await
+        .with_context(|| format!("cannot read the content of {url}"));
+    storage.close().await;
+    let content = content?;
+    if content.is_none() {
+        eprintln!("{url}: nothing was applied, this is the built-in content");
+    }
+    let yaml = content
+        .as_ref()
+        .map_or(BUILT_IN, |content| content.yaml.as_str());
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(yaml.as_bytes())
+        .and_then(|()| stdout.flush())
+        .context("cannot write to standard output")
+}
+
+/// Read a file, or say everything that is wrong with it.
+fn read(file: &ContentFile) -> anyhow::Result<(String, Content)> {
+    let name = file.path.display();
+    let bytes = if file.path.as_os_str() == "-" {
+        start_of(io::stdin())
+    } else {
+        File::open(&file.path).and_then(start_of)
+    }
+    .with_context(|| format!("cannot read {name}"))?;
+    match Content::read(&bytes) {
+        Ok(content) => Ok((String::from_utf8(bytes)?, content)),
+        Err(refused) => {
+            let problems = refused.problems();
+            for Problem { line, reason } in problems {
+                eprintln!("{name}:{line}: {reason}");
+            }
+            Err(anyhow!("{name} is refused, problems: {}", problems.len()))
+        }
+    }
+}
+
+/// As much as is needed to see that a file is too large.
+fn start_of(file: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The storage, if its schema has a place for content.
+async fn migrated(url: &DatabaseUrl) -> anyhow::Result<Storage> {
+    let storage = Storage::new(url, MIN_CONNECTIONS);
+    let state = storage.schema_state().await;
+    match state.with_context(|| format!("cannot reach {url}"))? {
+        state if state.fits() => Ok(storage),
+        state => bail!("{url}: {state}"),
+    }
+}
+
+/// What becomes different, in people's words.
+fn difference(former: Option<&AppliedContent>, content: &Content) -> String {
+    let before = former.map_or_else(Content::built_in, |former| Content::parse(&former.yaml));
+    match before {
+        Ok(before) => Difference::between(&before, content).to_string(),
+        Err(_) => "all: what was in force before can't be read by this release\n".to_owned(),
+    }
+}
