@@ -11,8 +11,8 @@ use axum::response::Response;
 use tracing::Instrument as _;
 
 use super::request_id;
-use crate::telemetry::metrics::{self, Route};
-use crate::telemetry::traces;
+use crate::telemetry::labels::{Route, method_label};
+use crate::telemetry::{metrics, traces};
 
 struct Observed {
     method: &'static str,
@@ -22,7 +22,7 @@ struct Observed {
 }
 
 pub(super) async fn observe(request: Request, next: Next) -> Response {
-    let method = metrics::method_label(request.method());
+    let method = method_label(request.method());
     let route = Route::new(request.extensions().get::<MatchedPath>());
     let id = request_id::of(request.headers());
     let trace = traces::server_span(method, route.template(), request.headers());

@@ -2,15 +2,13 @@
 //! values, all of them our own: nothing that a caller sends becomes one. Names follow Prometheus' conventions; a unit is
 //! part of the name where OpenMetrics wants one.
 
-use std::fmt::{self, Write as _};
-use std::hash::{Hash, Hasher};
+use std::fmt;
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::extract::MatchedPath;
-use axum::http::{Method, StatusCode};
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
+use axum::http::StatusCode;
+use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -18,6 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::labels::{Answered, Asked, Route, Status};
 use crate::reply::ReplyKind;
 use crate::storage::{PoolStatus, StorageError};
 
@@ -25,9 +24,6 @@ use crate::storage::{PoolStatus, StorageError};
 const SECONDS: [f64; 13] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
-
-/// What a method that doesn't exist is called.
-pub(super) const OTHER_METHOD: &str = "other";
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
@@ -56,30 +52,9 @@ struct Pool {
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
-struct Asked {
-    method: &'static str,
-    route: Route,
-}
-
-#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
-struct Answered {
-    method: &'static str,
-    route: Route,
-    status: Status,
-}
-
-#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
 struct ErrorClass {
     class: &'static str,
 }
-
-/// The template of a request's path, `none` for a path that no endpoint has.
-#[derive(Clone, Debug)]
-pub(crate) struct Route(Option<MatchedPath>);
-
-/// The status of an answer, `none` where the client left before there was one.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-struct Status(Option<StatusCode>);
 
 /// Begin the process' time, and have all metrics that need no event.
 pub(super) fn start() {
@@ -143,16 +118,6 @@ pub(crate) fn text(pool: PoolStatus) -> Result<String, fmt::Error> {
     let mut text = String::new();
     text::encode(&mut text, &METRICS.registry)?;
     Ok(text)
-}
-
-/// The method as a label: one of those that exist, whatever was sent.
-pub(crate) fn method_label(method: &Method) -> &'static str {
-    [
-        "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE",
-    ]
-    .into_iter()
-    .find(|known| *known == method.as_str())
-    .unwrap_or(OTHER_METHOD)
 }
 
 impl Metrics {
@@ -294,56 +259,9 @@ fn resident_memory() -> i64 {
         .map_or(0, |kibibytes| kibibytes * 1024)
 }
 
-impl Route {
-    pub(crate) fn new(matched: Option<&MatchedPath>) -> Self {
-        Self(matched.cloned())
-    }
-
-    pub(crate) fn template(&self) -> Option<&str> {
-        self.0.as_ref().map(MatchedPath::as_str)
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        self.template().unwrap_or("none")
-    }
-}
-
-impl PartialEq for Route {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
-    }
-}
-
-impl Eq for Route {}
-
-impl Hash for Route {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
-    }
-}
-
-impl EncodeLabelValue for Route {
-    fn encode(&self, encoder: &mut LabelValueEncoder) -> fmt::Result {
-        encoder.write_str(self.as_str())
-    }
-}
-
-impl EncodeLabelValue for Status {
-    fn encode(&self, encoder: &mut LabelValueEncoder) -> fmt::Result {
-        encoder.write_str(self.0.as_ref().map_or("none", StatusCode::as_str))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_method_that_does_not_exist_is_no_label_of_its_own() {
-        assert_eq!(method_label(&Method::GET), "GET");
-        let sent = Method::from_bytes(b"WOMBAT").expect("a token");
-        assert_eq!(method_label(&sent), "other");
-    }
 
     #[test]
     fn memory_is_known() {

@@ -1,6 +1,7 @@
 //! What the server tells about itself: log lines, metrics, and traces where a collector is named. It starts and ends
 //! them; none of them may slow a request down, nor keep the process from starting or stopping.
 
+pub(crate) mod labels;
 mod lines;
 mod logging;
 pub(crate) mod metrics;
@@ -15,7 +16,7 @@ use tracing_subscriber::prelude::*;
 
 use self::lines::Lines;
 use self::traces::Traces;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, LogFormat};
 
 /// What of it is set by the environment alone.
 pub(crate) const HELP: &str = "\
@@ -49,20 +50,11 @@ impl Telemetry {
             Some(lines) => BoxMakeWriter::new(lines.clone()),
             None => BoxMakeWriter::new(io::stderr),
         };
-        let (traces, refused) = match serves.then(traces::from_environment).transpose() {
-            Ok(traces) => (traces.flatten(), None),
-            Err(refused) => (None, Some(refused)),
-        };
+        let traces = serves.then(|| start_traces(cli.log_format)).flatten();
         let mut layers = vec![logging::layer(cli.log_format, writer)];
         layers.extend(traces.as_ref().map(Traces::layer));
         tracing_subscriber::registry().with(layers).init();
-        let telemetry = Self { traces, lines };
-        if let Some(reason) = refused {
-            // A chat doesn't go down because of its telemetry.
-            tracing::warn!("no traces are sent: {reason}");
-            telemetry.flush_lines();
-        }
-        telemetry
+        Self { traces, lines }
     }
 
     /// Send and write what is left, as far as that can be done soon.
@@ -71,16 +63,25 @@ impl Telemetry {
             traces.stop(LAST_SPANS).await;
         }
     }
+}
 
-    fn flush_lines(&self) {
+impl Drop for Telemetry {
+    fn drop(&mut self) {
         if let Some(lines) = &self.lines {
             lines.flush(LAST_LINES);
         }
     }
 }
 
-impl Drop for Telemetry {
-    fn drop(&mut self) {
-        self.flush_lines();
-    }
+/// Traces, if they are asked for. What is wrong with the settings is logged, although logging only starts once it is known
+/// whether there are traces. A chat doesn't go down because of its telemetry.
+fn start_traces(format: LogFormat) -> Option<Traces> {
+    let layer = logging::layer(format, BoxMakeWriter::new(io::stderr));
+    let for_now = tracing_subscriber::registry().with(layer);
+    tracing::subscriber::with_default(for_now, || {
+        traces::from_environment().unwrap_or_else(|reason| {
+            tracing::warn!("no traces are sent: {reason}");
+            None
+        })
+    })
 }

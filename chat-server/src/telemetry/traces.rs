@@ -23,7 +23,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::metrics;
+use super::labels::OTHER_METHOD;
 
 /// The target of spans that are sent, and of nothing else: what libraries trace stays here, the sending included.
 pub(crate) const TARGET: &str = "chat_server::trace";
@@ -175,7 +175,7 @@ impl opentelemetry_sdk::trace::SpanExporter for OnItsThread {
 pub(crate) fn server_span(method: &'static str, route: Option<&str>, headers: &HeaderMap) -> Span {
     // The conventions' words for a method that doesn't exist.
     let (named, method) = match method {
-        metrics::OTHER_METHOD => ("HTTP", "_OTHER"),
+        OTHER_METHOD => ("HTTP", "_OTHER"),
         known => (known, known),
     };
     let span = tracing::info_span!(

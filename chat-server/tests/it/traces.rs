@@ -265,6 +265,18 @@ async fn a_collector_that_cannot_be_sent_to_is_said_once_and_the_chat_goes_on() 
 }
 
 #[tokio::test]
+async fn a_sampler_that_does_not_exist_is_said() {
+    let database = Database::sqlite();
+    let variables = [
+        (ENDPOINT, "http://127.0.0.1:9"),
+        ("OTEL_TRACES_SAMPLER", "sometimes"),
+    ];
+    let server = server_with(&database, &variables).await;
+    let said = server.logged("Unrecognized sampler type 'sometimes'");
+    assert!(said.is_some(), "{}", server.log());
+}
+
+#[tokio::test]
 async fn nothing_of_it_is_there_when_no_collector_is_named() {
     let threads = |server: &Server| -> Vec<String> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", server.process_id()));
