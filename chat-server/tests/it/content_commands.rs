@@ -22,9 +22,12 @@ fn check(yaml: &[u8]) -> Finished {
 }
 
 pub(crate) fn apply(database: &Database, yaml: &str) -> Finished {
-    let url = database.url();
+    apply_to(&database.url(), yaml)
+}
+
+pub(crate) fn apply_to(url: &str, yaml: &str) -> Finished {
     run_with_input(
-        &["content", "apply", "-", "--database-url", &url],
+        &["content", "apply", "-", "--database-url", url],
         yaml.as_bytes(),
     )
 }

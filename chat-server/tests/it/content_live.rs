@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::content_commands::{apply, greeting};
-use crate::database::{Connection, Database};
+use crate::content_commands::{apply, apply_to, greeting};
+use crate::database::Database;
 use crate::on_both_storages;
+use crate::outage::{set_read_only, start_postgres};
 use crate::server::Server;
-use crate::wait;
+use crate::{program, wait};
 
 /// The longest until a change is live.
 const LIVE: Duration = Duration::from_secs(2);
@@ -33,10 +34,13 @@ fn is_built_in(greeting: &str) -> bool {
     include_str!("../../content/default.yaml").contains(greeting)
 }
 
+const LISTENERS: &str = "SELECT pid FROM pg_stat_activity
+    WHERE application_name = 'chat-server content' AND datname = current_database()";
+
 /// The processes of PostgreSQL that tell servers on this database of changes.
 async fn listeners(database: &Database) -> Vec<String> {
-    let query = "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'chat-server content' AND datname = current_database()";
-    database.texts(query).await
+    let query = LISTENERS.replace("pid", "pid::text");
+    database.texts(&query).await
 }
 
 on_both_storages! {
@@ -187,37 +191,34 @@ async fn a_change_by_hand_that_nobody_is_told_of_is_found() {
 }
 
 #[tokio::test]
-async fn a_server_that_became_read_only_is_not_listened_to() {
-    let database = Database::postgres().await;
-    let _server = Server::start(&database).await;
-    wait::until("the server listens", async || {
-        listeners(&database).await.len() == 1
-    })
-    .await;
-    let before = listeners(&database).await;
-    let Database::Postgres { name } = &database else {
-        unreachable!("it is PostgreSQL");
-    };
-    let Connection::Postgres(mut connection) = database.connect().await else {
-        unreachable!("it is PostgreSQL");
-    };
-    let mut set = async |value: &str| {
-        let statement =
-            format!("ALTER DATABASE {name} SET default_transaction_read_only = {value}");
-        sqlx::query(sqlx::AssertSqlSafe(statement))
-            .execute(&mut connection)
+async fn a_postgres_that_became_read_only_is_not_listened_to() {
+    let postgres = start_postgres().await;
+    let url = postgres.url("postgres");
+    program::migrate(&url).expect_success();
+    let server = Server::start_with(&["--database-url", &url]).await;
+    let mut connection = postgres.connect("postgres").await;
+    let mut listeners = async || {
+        sqlx::query_scalar::<_, i32>(LISTENERS)
+            .fetch_all(&mut connection)
             .await
-            .expect("it is set");
+            .expect("rows")
     };
-    set("on").await;
-    // The setting is for new connections: this one stands for those that a switchover makes read-only.
-    database
-        .texts(&format!("SELECT pg_terminate_backend({})::text", before[0]))
-        .await;
-    wait::until("nobody listens to it", async || {
-        listeners(&database).await.is_empty()
+    wait::until("the server listens", async || listeners().await.len() == 1).await;
+    let before = listeners().await;
+    let mut other = postgres.connect("postgres").await;
+    set_read_only(&mut other, "on").await;
+    wait::until("the connection is given up", async || {
+        listeners().await != before
     })
     .await;
+    set_read_only(&mut other, "off").await;
+    wait::until("the server listens again", async || {
+        let now = listeners().await;
+        now.len() == 1 && now != before
+    })
+    .await;
+    apply_to(&url, &greeting("back")).expect_success();
+    expect_live(&server, "back").await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::{program, wait};
 /// "Within about 5 s", with room for a busy machine.
 const LIMIT: Duration = Duration::from_secs(7);
 
-async fn start_postgres() -> Postgres {
+pub(crate) async fn start_postgres() -> Postgres {
     tokio::task::spawn_blocking(Postgres::start)
         .await
         .expect("it starts")
@@ -320,7 +320,7 @@ async fn server_processes(connection: &mut sqlx::PgConnection) -> Vec<i32> {
         .expect("rows")
 }
 
-async fn set_read_only(connection: &mut sqlx::PgConnection, value: &str) {
+pub(crate) async fn set_read_only(connection: &mut sqlx::PgConnection, value: &str) {
     for statement in [
         format!("ALTER SYSTEM SET default_transaction_read_only = {value}"),
         "SELECT pg_reload_conf()".to_owned(),
