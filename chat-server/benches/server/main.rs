@@ -85,7 +85,7 @@ struct Bench {
 struct Effort {
     rounds: usize,
     run: Duration,
-    /// Of a run that only picks the best of several.
+    /// Of a run that only warms up, or finds what to measure.
     trial: Duration,
     import_rows: u32,
 }
@@ -93,7 +93,7 @@ struct Effort {
 const FULL: Effort = Effort {
     rounds: 3,
     run: Duration::from_secs(5),
-    trial: Duration::from_secs(2),
+    trial: Duration::from_secs(1),
     import_rows: 1_000_000,
 };
 const QUICK: Effort = Effort {
@@ -117,6 +117,7 @@ async fn main() {
     let mut report = Report::new(machine::describe());
     match start(options.quick).await {
         Ok(bench) => {
+            report.describe(database::describe(&bench.postgres).await);
             for measurement in Measurement::value_variants() {
                 if options.what.is_empty() || options.what.contains(measurement) {
                     eprintln!("measuring {measurement:?} ...");
@@ -125,7 +126,6 @@ async fn main() {
                     }
                 }
             }
-            report.describe(database::describe(&bench.postgres).await);
         }
         Err(error) => report.note(&format!("nothing measured: {error:#}")),
     }
