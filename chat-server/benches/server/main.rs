@@ -36,7 +36,7 @@ use crate::postgres::Postgres;
 use crate::report::Report;
 
 /// The longest that one measurement may take.
-const LIMIT: Duration = Duration::from_secs(150);
+const LIMIT: Duration = Duration::from_secs(180);
 /// Default settings, but for as many clients as pgbench brings.
 const SETTINGS: &[&str] = &["max_connections=300"];
 /// 1,000 connections need more open files than many shells allow; what this starts inherits it.
@@ -93,13 +93,13 @@ struct Effort {
 const FULL: Effort = Effort {
     rounds: 3,
     run: Duration::from_secs(5),
-    trial: Duration::from_secs(1),
+    trial: Duration::from_secs(2),
     import_rows: 1_000_000,
 };
 const QUICK: Effort = Effort {
     rounds: 1,
     run: Duration::from_secs(3),
-    trial: Duration::from_secs(1),
+    trial: Duration::from_secs(2),
     import_rows: 200_000,
 };
 

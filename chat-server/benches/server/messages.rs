@@ -59,6 +59,7 @@ struct Cores {
     load: Series,
     server: Series,
     postgres: Series,
+    others: Series,
 }
 
 pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
@@ -175,7 +176,7 @@ impl Rounds {
         Ok(run.per_second)
     }
 
-    fn figures(&self, expected: usize) -> [Figure; 5] {
+    fn figures(&self, expected: usize) -> [Figure; 6] {
         // A run in which something failed has no ratio, and then the others don't count either.
         let ratio = if self.ratio.len() == expected {
             self.ratio.clone()
@@ -193,6 +194,7 @@ impl Rounds {
                 "cores",
                 &self.cores.postgres,
             ),
+            Figure::of(named("message_cores_others"), "cores", &self.cores.others),
         ]
     }
 }
@@ -204,6 +206,7 @@ impl Cores {
         self.load.push(used.load / seconds);
         self.server.push(used.server / seconds);
         self.postgres.push(used.postgres / seconds);
+        self.others.push(used.others() / seconds);
     }
 }
 
