@@ -36,7 +36,7 @@ use crate::postgres::Postgres;
 use crate::report::Report;
 
 /// The longest that one measurement may take.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 /// Default settings, but for as many clients as pgbench brings.
 const SETTINGS: &[&str] = &["max_connections=300"];
 /// 1,000 connections need more open files than many shells allow; what this starts inherits it.

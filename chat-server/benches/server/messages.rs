@@ -80,6 +80,7 @@ pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Resul
                 .run(&database, best.clients, bench.effort.run)
                 .await?;
             cores_alone.push(before, &server, &bench.postgres, bench.effort.run);
+            ensure!(pgbench > 0.0, "pgbench did nothing");
             alone.push(pgbench);
             database.settle().await?;
             match rounds.run(bench, &server, &database).await {
