@@ -36,7 +36,7 @@ use crate::postgres::Postgres;
 use crate::report::Report;
 
 /// The longest that one measurement may take.
-const LIMIT: Duration = Duration::from_secs(150);
+const LIMIT: Duration = Duration::from_mins(3);
 /// Default settings, but for as many clients as pgbench brings.
 const SETTINGS: &[&str] = &["max_connections=300"];
 /// 1,000 connections need more open files than many shells allow; what this starts inherits it.
@@ -85,7 +85,7 @@ struct Bench {
 struct Effort {
     rounds: usize,
     run: Duration,
-    /// Of a run that only picks the best of several.
+    /// Of a run that only warms up, or finds what to measure.
     trial: Duration,
     import_rows: u32,
 }
@@ -99,7 +99,7 @@ const FULL: Effort = Effort {
 const QUICK: Effort = Effort {
     rounds: 1,
     run: Duration::from_secs(3),
-    trial: Duration::from_secs(1),
+    trial: Duration::from_secs(2),
     import_rows: 200_000,
 };
 
@@ -117,6 +117,7 @@ async fn main() {
     let mut report = Report::new(machine::describe());
     match start(options.quick).await {
         Ok(bench) => {
+            report.describe(database::describe(&bench.postgres).await);
             for measurement in Measurement::value_variants() {
                 if options.what.is_empty() || options.what.contains(measurement) {
                     eprintln!("measuring {measurement:?} ...");
@@ -125,7 +126,6 @@ async fn main() {
                     }
                 }
             }
-            report.describe(database::describe(&bench.postgres).await);
         }
         Err(error) => report.note(&format!("nothing measured: {error:#}")),
     }

@@ -45,6 +45,7 @@ pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Resul
         clients = closed_loop(clients, bench.effort.trial).await.clients;
         for _ in 0..bench.effort.rounds {
             let alone = script.run(&database, connections, bench.effort.run).await?;
+            ensure!(alone > 0.0, "pgbench did nothing");
             let run = closed_loop(clients, bench.effort.run).await;
             ensure!(run.failed == 0, "{} requests failed", run.failed);
             clients = run.clients;

@@ -14,6 +14,7 @@ pub(crate) struct Processor {
     pub(crate) load: f64,
     pub(crate) server: f64,
     pub(crate) postgres: f64,
+    all: f64,
 }
 
 impl Processor {
@@ -36,6 +37,7 @@ impl Processor {
             load: load.own + load.ended_children,
             server: times(&server.pid().to_string()).own,
             postgres: main.own + main.ended_children + children,
+            all: busy().unwrap_or_default(),
         }
     }
 
@@ -44,8 +46,29 @@ impl Processor {
             load: self.load - before.load,
             server: self.server - before.server,
             postgres: self.postgres - before.postgres,
+            all: self.all - before.all,
         }
     }
+
+    /// What everything else on the machine used: with much of it, the figures say little.
+    pub(crate) fn others(self) -> f64 {
+        (self.all - self.load - self.server - self.postgres).max(0.0)
+    }
+}
+
+/// Processor seconds of the whole machine: user, nice, system, interrupts, and what a host took away.
+fn busy() -> Option<f64> {
+    const IDLE: [usize; 2] = [3, 4];
+    const ALL: usize = 8;
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    let (line, _) = text.split_once('\n')?;
+    let times = line.strip_prefix("cpu ")?.split_whitespace().take(ALL);
+    let ticks: f64 = times
+        .enumerate()
+        .filter(|(at, _)| !IDLE.contains(at))
+        .filter_map(|(_, ticks)| ticks.parse::<f64>().ok())
+        .sum();
+    Some(ticks / TICKS_PER_SECOND)
 }
 
 /// Resident memory of a process.
