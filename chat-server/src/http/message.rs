@@ -30,9 +30,11 @@ pub(super) struct Answered {
 
 pub(super) async fn message(
     State(app): State<Arc<App>>,
-    IdempotencyKey(key): IdempotencyKey,
+    key: Result<IdempotencyKey, ApiError>,
     ApiJson(said): ApiJson<Said>,
 ) -> Result<Json<Answered>, ApiError> {
+    // Only now: a refusal before the body is read would end the connection.
+    let IdempotencyKey(key) = key?;
     let text = MessageText::new(&said.text)?;
     let content = app.content.load();
     let reply = reply::reply(&content, text.as_str(), &mut rand::rng());

@@ -63,7 +63,7 @@ pub(crate) enum Application {
 impl Storage {
     /// The content that was applied last, if any.
     pub(crate) async fn content(&self) -> Result<Option<AppliedContent>, StorageError> {
-        self.limited("content", async {
+        limited(async {
             match self {
                 Self::Postgres(database) => database.content().await,
                 Self::Sqlite(database) => database.content().await,
@@ -74,7 +74,7 @@ impl Storage {
 
     /// Replace the content as a whole, in one transaction. Of two at once, one waits for the other.
     pub(crate) async fn apply_content(&self, yaml: &str) -> Result<Application, StorageError> {
-        self.limited("apply_content", async {
+        limited(async {
             match self {
                 Self::Postgres(database) => database.apply_content(yaml).await,
                 Self::Sqlite(database) => database.apply_content(yaml).await,

@@ -70,7 +70,6 @@ async fn ask_everything(server: &Server, chat: &str) {
         request
             .header("Authorization", format!("Bearer {SECRET}"))
             .header("Cookie", format!("session={SECRET}"))
-            .header("Idempotency-Key", SECRET)
             .header("X-Request-Id", format!("{SECRET} and more"))
             .header("X-Anything", SECRET)
             .header("User-Agent", SECRET)
@@ -80,6 +79,7 @@ async fn ask_everything(server: &Server, chat: &str) {
     let no_type = secretly("POST", "/message");
     for request in [
         message(json!({"chat_id": chat, "text": SECRET})),
+        message(json!({"chat_id": chat, "text": SECRET})).header("Idempotency-Key", SECRET),
         message(json!({"chat_id": SECRET, "text": SECRET})),
         message(json!({"chat_id": Uuid::nil(), "text": SECRET})),
         message(json!({"chat_id": chat, "text": SECRET.repeat(400)})),
