@@ -43,6 +43,10 @@ async fn run(command: &Command) -> anyhow::Result<()> {
             println!("{url}: {report}");
             Ok(())
         }
+        Command::Openapi => {
+            print!("{}", *http::DOCUMENT);
+            Ok(())
+        }
     }
 }
 

@@ -31,6 +31,8 @@ const ADD_EXCHANGE: &str = "
 const TRANSCRIPT: &str =
     "SELECT id, sent_at, sender, body FROM messages WHERE chat_id = $1 ORDER BY id";
 
+const DELETE_CHAT: &str = "DELETE FROM chats WHERE id = $1";
+
 const CHAT_EXISTS: &str = "SELECT EXISTS (SELECT FROM chats WHERE id = $1)";
 
 // Read-only is also what a replica says, and a primary that was fenced. The tables are touched through their indexes,
@@ -119,6 +121,18 @@ impl Postgres {
         }
         .await;
         lease.end(selected)?.ok_or(StorageError::UnknownChat)
+    }
+
+    pub(super) async fn delete_chat(&self, chat: Uuid) -> Result<(), StorageError> {
+        let mut lease = Lease::take(&self.pool).await?;
+        let deleted = sqlx::query(DELETE_CHAT)
+            .bind(chat)
+            .execute(lease.connection())
+            .await;
+        match lease.end(deleted)?.rows_affected() {
+            0 => Err(StorageError::UnknownChat),
+            _ => Ok(()),
+        }
     }
 
     pub(super) async fn check(&self) -> Result<(), StorageError> {

@@ -6,11 +6,15 @@
 mod database;
 mod endpoints;
 mod errors;
+mod headers;
+mod limits;
 mod logs;
 mod migrate;
+mod openapi;
 mod outage;
 mod postgres;
 mod program;
+mod schemathesis;
 mod server;
 mod shutdown;
 mod startup;
