@@ -49,7 +49,7 @@ fmt: (_prepare "page")
     cd frontend && npm run --silent format
 
 # Unit and integration tests, on real PostgreSQL, SQLite and a real API server
-test-unit: (_prepare "packages" "page" "tools")
+test-unit: (_prepare "packages" "page" "tools" "schemathesis")
     cluster/test.sh
     manifests/test.sh
     argocd/config/health/test.sh
@@ -68,8 +68,9 @@ test-life:
 bench what *arguments: (_prepare "packages")
     bench="$1"; shift; cargo bench --workspace --locked --bench "$bench" -- "$@"
 
-# Write the generated files anew (the CRD's YAML)
+# Write the generated files anew (the CRD's YAML, the API's description)
 generate:
+    cargo run --quiet --locked --package chat-server -- openapi > chat-server/openapi.json
     cargo run --quiet --locked --package chatapp-crds --bin crdgen > manifests/platform/crds/chatapps.sillychat.io.yaml
 
 # Build the pinned Kubernetes programs into the cache (first time about 20 min)

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Puts things on the machine that several commands need; each only if it is missing.
-#   prepare.sh tools      the pinned Kubernetes programs, built into the cache
-#   prepare.sh packages   the Debian packages of the node, the lints and the tests
-#   prepare.sh page       the page's npm packages, as its lock file says
+#   prepare.sh tools          the pinned Kubernetes programs, built into the cache
+#   prepare.sh packages       the Debian packages of the node, the lints and the tests
+#   prepare.sh page           the page's npm packages, as its lock file says
+#   prepare.sh schemathesis   the program that makes up requests to the chat server, in the cache
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-for library in env step preflight packages tools app; do
+for library in env step preflight packages tools app schemathesis; do
   # shellcheck source=/dev/null
   . "$HERE/lib/$library.sh"
 done
@@ -20,6 +21,7 @@ for what in "$@"; do
       packages "${CLUSTER_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
       ;;
     page) step page-packages "npm packages of the page (first time about 20 s)" "npm's message is above" install_page_packages ;;
-    *) die "usage: prepare.sh [tools] [packages] [page]" ;;
+    schemathesis) schemathesis ;;
+    *) die "usage: prepare.sh [tools] [packages] [page] [schemathesis]" ;;
   esac
 done

@@ -2,10 +2,12 @@
 //! the settings mean; that a database is named exactly once is the only rule kept here.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::http::{Origins, TrustedProxies};
 use crate::storage::MIN_CONNECTIONS;
 use crate::telemetry;
 
@@ -31,6 +33,8 @@ pub(crate) enum Command {
     /// What the bot says: check it, put it in force, get it back
     #[command(subcommand)]
     Content(ContentCommand),
+    /// Print the API's description (OpenAPI 3.1)
+    Openapi,
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,6 +81,45 @@ pub(crate) struct ServeArgs {
     /// Directory of the built page to serve at /, for local runs
     #[arg(long, env = "STATIC_DIR", value_name = "DIR")]
     pub(crate) static_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// What clients may do.
+#[derive(Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// Origins of other pages that may use the API from a browser, with commas between them
+    #[arg(
+        long,
+        env = "CORS_ORIGINS",
+        value_name = "ORIGINS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) cors_origins: Origins,
+
+    /// Requests per second of one client, twice as many at once; 0 is no limit
+    #[arg(
+        long,
+        env = "RATE_LIMIT",
+        value_name = "REQUESTS",
+        default_value_t = 50
+    )]
+    pub(crate) rate_limit: u32,
+
+    /// Networks of proxies that are believed which client they speak for (X-Forwarded-For)
+    #[arg(long, env = "TRUSTED_PROXIES", value_name = "NETWORKS", default_value = TrustedProxies::NEIGHBOURS)]
+    pub(crate) trusted_proxies: TrustedProxies,
+
+    /// Connections at once; more wait until one is closed
+    #[arg(
+        long,
+        env = "MAX_CONNECTIONS",
+        value_name = "NUMBER",
+        default_value = "10000"
+    )]
+    pub(crate) max_connections: NonZeroU32,
 }
 
 #[derive(Debug, Args)]

@@ -62,6 +62,7 @@ async fn run(command: &Command) -> anyhow::Result<ExitCode> {
                 .with_context(|| format!("cannot migrate {url}"))?;
             println!("{url}: {report}");
         }
+        Command::Openapi => print!("{}", *http::DOCUMENT),
         Command::Content(ContentCommand::Check(file)) => commands::check(file)?,
         Command::Content(ContentCommand::Apply { file, database }) => {
             commands::apply(file, &database_url(database)?).await?;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use arc_swap::ArcSwap;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -15,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use crate::cli::ServeArgs;
 use crate::content::Content;
 use crate::content::watch::ContentWatch;
-use crate::http::{self, App, Lifecycle};
+use crate::http::{self, App, Lifecycle, RateLimit};
 use crate::storage::Storage;
 use crate::storage::migrations::SchemaState;
 use crate::storage::url::DatabaseUrl;
@@ -47,6 +46,7 @@ pub(crate) async fn serve(
     let app = Arc::new(App {
         content: ArcSwap::from(content.clone()),
         lifecycle: Lifecycle::default(),
+        rate_limit: RateLimit::new(args.limits.rate_limit, args.limits.trusted_proxies.clone()),
         storage: Storage::new(url, args.database_connections),
     });
     // A file that was given is in force for good.
@@ -60,20 +60,21 @@ pub(crate) async fn serve(
         }
     }
 
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    let listener =
+        http::listen(args.listen).with_context(|| format!("cannot listen on {}", args.listen))?;
     tracing::info!(address = %listener.local_addr()?, database = %url, "listening");
 
+    tokio::spawn(http::sweep(app.clone()));
+    let router = http::router(
+        app.clone(),
+        &args.limits.cors_origins,
+        args.static_dir.as_deref(),
+    );
+    let max_connections = args.limits.max_connections.get() as usize;
     let (stop, mut stopping) = watch::channel(false);
-    let server = axum::serve(
-        listener,
-        http::router(app.clone(), args.static_dir.as_deref()),
-    )
-    .with_graceful_shutdown(async move {
+    let mut server = tokio::spawn(http::serve(listener, router, max_connections, async move {
         let _ = stopping.wait_for(|stop| *stop).await;
-    });
-    let mut server = tokio::spawn(server.into_future());
+    }));
 
     if let Some(file) = url_file {
         let app = app.clone();
@@ -85,12 +86,12 @@ pub(crate) async fn serve(
             Ok(())
         }
         refused = follow_database(&app, watch) => refused,
-        ended = &mut server => return ended?.context("the server ended"),
+        ended = &mut server => return ended.context("the server ended"),
     };
     app.lifecycle.drain();
     stop.send_replace(true);
     tokio::select! {
-        ended = &mut server => ended?.context("the server ended")?,
+        ended = &mut server => ended.context("the server ended")?,
         () = sleep(DRAIN_LIMIT) => {
             tracing::warn!("requests were still in flight after {DRAIN_LIMIT:?} and are cut off");
         }

@@ -5,53 +5,87 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::message::RefusedText;
 use crate::storage::StorageError;
 use crate::telemetry::metrics;
 
 /// Seconds after which to try again: about what a failover's first step takes, and no flood.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
+const RETRY_AFTER_SECONDS: u64 = 2;
 
 #[derive(Debug)]
 pub(crate) enum ApiError {
     UnknownChat,
     Invalid(String),
     TooLarge,
+    /// The body didn't come in time.
+    TooSlow,
+    /// More requests than one client may send; when it may send the next.
+    TooMany {
+        seconds: u64,
+    },
     NoSuchPath,
     MethodNotAllowed,
     Unavailable(&'static str),
 }
 
-#[derive(Serialize)]
-struct Body {
+/// What went wrong
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"detail": "there is no such chat"}))]
+pub(super) struct Problem {
+    /// For people
     detail: String,
+}
+
+impl ApiError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::UnknownChat | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::TooMany { seconds } => Some(*seconds),
+            Self::Unavailable(_) => Some(RETRY_AFTER_SECONDS),
+            _ => None,
+        }
+    }
+
+    fn detail(self) -> String {
+        let detail = match self {
+            Self::Invalid(reason) => return reason,
+            Self::Unavailable(reason) => reason,
+            Self::UnknownChat => "there is no such chat",
+            Self::TooLarge => "the request is larger than 64 KiB",
+            Self::TooSlow => "the request didn't arrive in time",
+            Self::TooMany { .. } => "too many requests, try again in a moment",
+            Self::NoSuchPath => "there is nothing at this path",
+            Self::MethodNotAllowed => "this path doesn't take this method",
+        };
+        detail.to_owned()
+    }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, detail) = match self {
-            Self::UnknownChat => (StatusCode::NOT_FOUND, "there is no such chat".to_owned()),
-            Self::Invalid(reason) => (StatusCode::UNPROCESSABLE_ENTITY, reason),
-            Self::TooLarge => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "the request is larger than 64 KiB".to_owned(),
-            ),
-            Self::NoSuchPath => (
-                StatusCode::NOT_FOUND,
-                "there is nothing at this path".to_owned(),
-            ),
-            Self::MethodNotAllowed => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "this path doesn't take this method".to_owned(),
-            ),
-            Self::Unavailable(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason.to_owned()),
-        };
-        let mut response = (status, Json(Body { detail })).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, RETRY_AFTER);
+        let (status, retry_after) = (self.status(), self.retry_after_seconds());
+        let detail = self.detail();
+        let mut response = (status, Json(Problem { detail })).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if status == StatusCode::REQUEST_TIMEOUT {
+            // The rest of the body may still come.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::App;
-use super::error::ApiError;
+use super::error::{ApiError, Problem};
 
 /// What of readiness isn't asked of the database.
 #[derive(Debug, Default)]
@@ -32,17 +33,39 @@ impl Lifecycle {
     }
 }
 
-#[derive(Serialize)]
+/// All is well
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"status": "ok"}))]
 pub(super) struct Healthy {
+    /// Always `ok`
     status: &'static str,
 }
 
 const OK: Json<Healthy> = Json(Healthy { status: "ok" });
 
+/// Whether the process answers
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "operation",
+    responses((status = 200, description = "It does", body = Healthy))
+)]
 pub(super) async fn healthz() -> Json<Healthy> {
     OK
 }
 
+/// Whether requests may be sent here
+///
+/// They may while the database answers and takes writes, its schema fits, and the server isn't stopping.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operation",
+    responses(
+        (status = 200, description = "They may", body = Healthy),
+        (status = 503, description = "They may not; the detail says why", body = Problem),
+    )
+)]
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Healthy>, ApiError> {
     if app.lifecycle.draining.load(Ordering::Acquire) {
         return Err(ApiError::Unavailable("the server is stopping"));
@@ -74,6 +97,7 @@ mod tests {
         let app = Arc::new(App {
             content: ArcSwap::from_pointee(Content::built_in().expect("valid")),
             lifecycle: Lifecycle::default(),
+            rate_limit: None,
             storage: Storage::new(&url, 5),
         });
         let reason = async || match readyz(State(app.clone())).await {

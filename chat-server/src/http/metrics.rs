@@ -11,6 +11,16 @@ use crate::telemetry::metrics;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// What is counted
+///
+/// Numbers for Prometheus. No label has anything that a client sent.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operation",
+    responses((status = 200, description = "All metrics", body = String,
+        content_type = "application/openmetrics-text"))
+)]
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     match metrics::text(app.storage.pool_status()) {
         Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),

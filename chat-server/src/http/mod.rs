@@ -1,13 +1,22 @@
 //! The HTTP API: which paths there are and what holds for all of them. Each endpoint is a file of its own; a new one is
-//! a file and a line in [`router`].
+//! a file and a line in [`endpoints`].
 
+mod client;
+mod connections;
+mod cors;
+mod docs;
 mod error;
+mod headers;
 mod health;
 mod idempotency_key;
 mod json;
 mod message;
 mod metrics;
 mod observe;
+mod openapi;
+mod page;
+mod patience;
+mod rate_limit;
 mod request_id;
 mod start_chat;
 mod transcript;
@@ -17,47 +26,59 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{any, get, post};
-use tower_http::services::ServeDir;
+use axum::routing::{any, get};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+pub(crate) use self::client::TrustedProxies;
+pub(crate) use self::connections::{listen, serve};
+pub(crate) use self::cors::Origins;
 use self::error::ApiError;
 pub(crate) use self::health::Lifecycle;
+pub(crate) use self::openapi::DOCUMENT;
+pub(crate) use self::rate_limit::{RateLimit, sweep};
 use crate::content::Content;
 use crate::storage::Storage;
-
-const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// What the endpoints share.
 pub(crate) struct App {
     /// The content in force, see [`crate::content::watch`].
     pub(crate) content: ArcSwap<Content>,
     pub(crate) lifecycle: Lifecycle,
+    pub(crate) rate_limit: Option<RateLimit>,
     pub(crate) storage: Storage,
 }
 
+/// The API, each endpoint with its description.
+fn endpoints() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(start_chat::start_chat))
+        .routes(routes!(message::message))
+        .routes(routes!(transcript::transcript, transcript::delete_chat))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(openapi::document))
+}
+
 /// The API, and below it the built page if there is one.
-pub(crate) fn router(app: Arc<App>, static_dir: Option<&Path>) -> Router {
-    let api = Router::new()
-        .route("/start_chat", post(start_chat::start_chat))
-        .route("/message", post(message::message))
-        .route("/transcript/{chat_id}", get(transcript::transcript))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::metrics))
+pub(crate) fn router(app: Arc<App>, origins: &Origins, static_dir: Option<&Path>) -> Router {
+    let router = Router::from(endpoints())
+        .route("/docs", get(docs::folder))
+        .route("/docs/", get(docs::page))
+        .route("/docs/{*path}", get(docs::file))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(app);
-    let not_found = any(async || ApiError::NoSuchPath);
     let router = match static_dir {
-        Some(directory) => api.fallback_service(
-            ServeDir::new(directory)
-                .call_fallback_on_method_not_allowed(true)
-                .fallback(not_found),
-        ),
-        None => api.fallback_service(not_found),
+        Some(directory) => router.fallback_service(page::files(directory)),
+        None => router.fallback_service(any(async || ApiError::NoSuchPath)),
+    };
+    let router = match cors::layer(origins) {
+        Some(cors) => router.layer(cors),
+        None => router,
     };
     router
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(headers::secure))
         .layer(middleware::from_fn(observe::observe))
 }

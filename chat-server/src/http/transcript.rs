@@ -1,18 +1,22 @@
-//! `GET /transcript/{chat_id}`: all messages of a chat, in order.
+//! `GET /transcript/{chat_id}`: all messages of a chat, in order. `DELETE`: the chat and all its messages are gone.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use serde::Serialize;
 use time::format_description::StaticFormatDescription;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use uuid::Uuid;
 
 use super::App;
-use super::error::ApiError;
+use super::error::{ApiError, Problem};
+use super::rate_limit::Permit;
 use crate::storage::Recorded;
 
 /// The form of `time`, always UTC.
@@ -23,29 +27,108 @@ const SECONDS: StaticFormatDescription =
 const MICROSECONDS: StaticFormatDescription =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
-#[derive(Serialize)]
+/// All that was said in a chat
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"messages": [{
+    "id": 1,
+    "time": "2026-02-28 22:30:05",
+    "timestamp": "2026-02-28T22:30:05.123456Z",
+    "sender": "BOT",
+    "text": "Welcome!",
+}]}))]
 pub(super) struct Transcript {
+    /// The first message first
     messages: Vec<Message>,
 }
 
-#[derive(Serialize)]
+/// Something that was said
+#[derive(Serialize, ToSchema)]
 struct Message {
+    /// Names the message; later messages have higher ones
     id: i64,
+    /// When it was recorded, in UTC
+    #[schema(pattern = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$")]
     time: String,
+    /// The same, in RFC 3339 and with a fraction
+    #[schema(format = DateTime, pattern = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$")]
     timestamp: String,
+    /// Who said it
+    #[schema(schema_with = senders)]
     sender: String,
+    /// The words
     text: String,
 }
 
+fn senders() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("Who said it"))
+        .enum_values(Some(["USER", "BOT"]))
+        .build()
+}
+
+/// The chat that a path names.
+pub(super) struct ChatId(Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for ChatId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(chat)) => Ok(Self(chat)),
+            // What isn't a UUID can't be the name of a chat.
+            Err(_) => Err(ApiError::UnknownChat),
+        }
+    }
+}
+
+/// Read a chat
+///
+/// All messages in the order in which they were recorded.
+#[utoipa::path(
+    get,
+    path = "/transcript/{chat_id}",
+    tag = "chat",
+    params(("chat_id" = Uuid, Path, description = "The chat, as `POST /start_chat` named it")),
+    responses(
+        (status = 200, description = "All messages", body = Transcript),
+        (status = 404, description = "There is no such chat", body = Problem),
+        (status = 429, description = "Too many requests of this client", body = Problem),
+        (status = 503, description = "The database isn't available", body = Problem),
+    )
+)]
 pub(super) async fn transcript(
+    _: Permit,
     State(app): State<Arc<App>>,
-    chat_id: Result<Path<Uuid>, PathRejection>,
+    ChatId(chat): ChatId,
 ) -> Result<Json<Transcript>, ApiError> {
-    // What isn't a UUID can't be the name of a chat.
-    let Path(chat_id) = chat_id.map_err(|_| ApiError::UnknownChat)?;
-    let recorded = app.storage.transcript(chat_id).await?;
+    let recorded = app.storage.transcript(chat).await?;
     let messages = recorded.into_iter().map(Message::from).collect();
     Ok(Json(Transcript { messages }))
+}
+
+/// Delete a chat
+///
+/// The chat and all its messages are gone for good.
+#[utoipa::path(
+    delete,
+    path = "/transcript/{chat_id}",
+    tag = "chat",
+    params(("chat_id" = Uuid, Path, description = "The chat, as `POST /start_chat` named it")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 404, description = "There is no such chat", body = Problem),
+        (status = 429, description = "Too many requests of this client", body = Problem),
+        (status = 503, description = "The database isn't available; whether the chat is gone isn't known", body = Problem),
+    )
+)]
+pub(super) async fn delete_chat(
+    _: Permit,
+    State(app): State<Arc<App>>,
+    ChatId(chat): ChatId,
+) -> Result<StatusCode, ApiError> {
+    app.storage.delete_chat(chat).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 impl From<Recorded> for Message {

@@ -181,6 +181,17 @@ impl Storage {
         .await
     }
 
+    /// Forget a chat and all its messages.
+    pub(crate) async fn delete_chat(&self, chat: Uuid) -> Result<(), StorageError> {
+        self.limited("delete_chat", async {
+            match self {
+                Self::Postgres(database) => database.delete_chat(chat).await,
+                Self::Sqlite(database) => database.delete_chat(chat).await,
+            }
+        })
+        .await
+    }
+
     /// Whether the database answers about our tables, and isn't a PostgreSQL that refuses writes.
     pub(crate) async fn check(&self) -> Result<(), StorageError> {
         self.limited("check", async {

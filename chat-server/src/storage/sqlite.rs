@@ -33,6 +33,8 @@ const RECORDED_BEFORE: &str = "
 const TRANSCRIPT: &str =
     "SELECT id, sent_at, sender, body FROM messages WHERE chat_id = ? ORDER BY id";
 
+const DELETE_CHAT: &str = "DELETE FROM chats WHERE id = ?";
+
 const CHAT_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM chats WHERE id = ?)";
 
 const CHECK: &str =
@@ -91,6 +93,18 @@ impl Sqlite {
         }
         .await;
         lease.end(selected)?.ok_or(StorageError::UnknownChat)
+    }
+
+    pub(super) async fn delete_chat(&self, chat: Uuid) -> Result<(), StorageError> {
+        let mut lease = Lease::take(&self.pool).await?;
+        let deleted = sqlx::query(DELETE_CHAT)
+            .bind(chat.hyphenated())
+            .execute(lease.connection())
+            .await;
+        match lease.end(deleted)?.rows_affected() {
+            0 => Err(StorageError::UnknownChat),
+            _ => Ok(()),
+        }
     }
 
     pub(super) async fn check(&self) -> Result<(), StorageError> {

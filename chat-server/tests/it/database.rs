@@ -62,6 +62,20 @@ impl Database {
         program::migrate(&self.url()).expect_success();
     }
 
+    /// The id of a new chat with 32 MB of messages, which is more than the system keeps for a connection.
+    pub(crate) async fn long_chat(&self) -> &'static str {
+        const CHAT: &str = "INSERT INTO chats (id) VALUES ('00000000-0000-4000-8000-000000000000')";
+        const MESSAGES: &str = "
+            WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 8000)
+            INSERT INTO messages (chat_id, sender, body)
+            SELECT '00000000-0000-4000-8000-000000000000', 'USER', replace(hex(zeroblob(2000)), '0', 'x') FROM numbers";
+        self.migrate();
+        let mut connection = self.connect().await;
+        connection.execute(CHAT).await;
+        connection.execute(MESSAGES).await;
+        "00000000-0000-4000-8000-000000000000"
+    }
+
     /// The first column of what a query finds.
     pub(crate) async fn texts(&self, query: &str) -> Vec<String> {
         let query = AssertSqlSafe(query.to_owned());

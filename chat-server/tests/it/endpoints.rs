@@ -153,12 +153,37 @@ on_both_storages! {
         assert_eq!(server(&database).await.transcript(&chat).await.body, transcript);
     }
 
-    async fn a_chat_that_is_deleted_takes_its_messages_along(database) {
+    async fn a_chat_that_is_deleted_is_gone_with_its_messages_and_no_other_is(database) {
         let server = server(&database).await;
-        server.new_chat().await;
+        let (chat, other) = (server.new_chat().await, server.new_chat().await);
+        server.say(&chat, "only here").await;
+        assert_eq!(server.delete(&chat).await.status, 204);
         assert_eq!(database.said().await, ["BOT: welcome"]);
-        database.connect().await.execute("DELETE FROM chats").await;
-        assert!(database.said().await.is_empty());
+        server.delete(&chat).await.expect_error(404, "no such chat");
+        server.transcript(&chat).await.expect_error(404, "no such chat");
+        server.say(&chat, "hello?").await.expect_error(404, "no such chat");
+        assert_eq!(said(&server.transcript(&other).await.body), ["BOT: welcome"]);
+    }
+
+    async fn unknown_fields_and_queries_are_ignored(database) {
+        let server = server(&database).await;
+        let chat = server.new_chat().await;
+        let body = serde_json::json!({"chat_id": chat, "text": "a", "sender": "BOT", "mood": {"happy": [1, null]}});
+        let said = crate::server::answer(server.request(reqwest::Method::POST, "/message?text=b&chat_id=1").json(&body)).await;
+        assert_eq!((said.status, said.body["reply"].as_str()), (200, Some("what?")));
+        let transcript = server.get(&format!("/transcript/{chat}?sender=BOT&limit=1")).await;
+        assert_eq!(messages(&transcript.body).len(), 3);
+    }
+
+    async fn head_is_get_without_a_body(database) {
+        let server = server(&database).await;
+        let path = format!("/transcript/{}", server.new_chat().await);
+        for (path, status) in [(path.as_str(), 200), ("/healthz", 200), ("/nothing", 404)] {
+            let answer = server.request(reqwest::Method::HEAD, path).send().await.expect("an answer");
+            assert_eq!(answer.status(), status, "{path}");
+            assert!(answer.headers()["content-length"] != "0", "{path}");
+            assert_eq!(answer.text().await.expect("a body"), "", "{path}");
+        }
     }
 
     async fn the_schema_knows_only_two_senders(database) {

@@ -27,6 +27,7 @@ on_both_storages! {
         let server = Server::start(&database).await;
         server.say(NO_CHAT, "hello").await.expect_error(404, "no such chat");
         server.transcript(NO_CHAT).await.expect_error(404, "no such chat");
+        server.delete(NO_CHAT).await.expect_error(404, "no such chat");
         assert!(database.said().await.is_empty());
     }
 
@@ -34,6 +35,7 @@ on_both_storages! {
         let server = Server::start(&database).await;
         for name in ["1", "hello", "00000000-0000-4000-8000-00000000000", "%00", "%ff", "%25"] {
             server.transcript(name).await.expect_error(404, "no such chat");
+            server.delete(name).await.expect_error(404, "no such chat");
         }
     }
 
@@ -71,6 +73,8 @@ on_both_storages! {
         post_json(&server, &json!({"chat_id": "abc", "text": "a"})).await.expect_error(422, "chat_id");
         post_json(&server, &json!("a")).await.expect_error(422, "an object with chat_id and text");
         post_json(&server, &json!([])).await.expect_error(422, "an object with chat_id and text");
+        post_json(&server, &json!([chat, "a"])).await.expect_error(422, "must be an object");
+        post_json(&server, &json!({"chat_id": chat, "text": {"text": "a"}})).await.expect_error(422, "text");
         assert_eq!(database.said().await.len(), 1);
     }
 
@@ -87,6 +91,58 @@ on_both_storages! {
         assert_eq!(database.said().await.len(), 1);
     }
 
+    async fn a_field_that_is_there_twice_is_422(database) {
+        let server = Server::start(&database).await;
+        let chat = server.new_chat().await;
+        let twice = format!("{{\"chat_id\": \"{chat}\", \"text\": \"a\", \"text\": \"b\"}}");
+        post_text(&server, twice).await.expect_error(422, "duplicate field `text`");
+        assert_eq!(database.said().await.len(), 1);
+    }
+
+    async fn deep_nesting_is_no_trouble(database) {
+        let server = Server::start(&database).await;
+        let chat = server.new_chat().await;
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let deep = nested(30_000);
+        post_text(&server, deep.clone()).await.expect_error(422, "");
+        let wrong = format!("{{\"chat_id\": \"{chat}\", \"text\": {deep}}}");
+        post_text(&server, wrong).await.expect_error(422, "text");
+        let unknown = format!("{{\"chat_id\": \"{chat}\", \"text\": \"a\", \"x\": {deep}}}");
+        assert_eq!(post_text(&server, unknown).await.status, 200);
+    }
+
+    async fn only_json_in_utf_8_is_taken(database) {
+        let server = Server::start(&database).await;
+        let chat = server.new_chat().await;
+        let send = async |content_type: &'static str| {
+            let body = json!({"chat_id": chat, "text": "a"}).to_string();
+            answer(server.request(Method::POST, "/message").header("Content-Type", content_type).body(body)).await
+        };
+        for taken in ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\"", "application/json; x=y"] {
+            assert_eq!(send(taken).await.status, 200, "{taken}");
+        }
+        for refused in ["text/plain", "application/xml", "application/jsonp", "application/json; charset=iso-8859-1", "json", ""] {
+            send(refused).await.expect_error(422, "Content-Type must be application/json");
+        }
+    }
+
+    async fn an_idempotency_key_that_is_no_uuid_is_422(database) {
+        let server = Server::start(&database).await;
+        let chat = server.new_chat().await;
+        let send = async |keys: &[&str]| {
+            let mut request = server.request(Method::POST, "/message").json(&json!({"chat_id": chat, "text": "a"}));
+            for key in keys {
+                request = request.header("Idempotency-Key", *key);
+            }
+            answer(request).await
+        };
+        for refused in [&["1"][..], &[""], &["hello"], &[NO_CHAT, NO_CHAT]] {
+            send(refused).await.expect_error(422, "header Idempotency-Key must be one UUID");
+        }
+        assert_eq!(database.said().await.len(), 1);
+        assert_eq!(send(&[NO_CHAT]).await.status, 200);
+    }
+
     async fn a_body_over_64_kib_is_413(database) {
         let server = Server::start(&database).await;
         let chat = server.new_chat().await;
@@ -95,6 +151,31 @@ on_both_storages! {
         post_text(&server, of_size(64 * 1024 + 1)).await.expect_error(413, "64 KiB");
         assert_eq!(database.said().await.len(), 1);
         assert_eq!(post_text(&server, of_size(64 * 1024)).await.status, 200);
+        let head = |size: usize| format!("POST /message HTTP/1.1\r\nHost: chat\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n");
+        let sent_whole = [head(1024 * 1024).into_bytes(), vec![b'x'; 1024 * 1024]].concat();
+        for much in [sent_whole, head(1024 * 1024 + 1).into_bytes()] {
+            let response = server.raw(&much).await;
+            assert!(response.starts_with("HTTP/1.1 413 ") && response.contains("64 KiB"), "{response}");
+        }
+        assert_eq!(database.said().await.len(), 3);
+    }
+
+    async fn what_is_no_http_is_refused(database) {
+        let server = Server::start(&database).await;
+        let long = format!("GET /healthz HTTP/1.1\r\nHost: chat\r\nX: {}\r\n\r\n", "x".repeat(20_000));
+        for (sent, status) in [
+            ("hello\r\n\r\n", 400),
+            ("GET / HTTP/9.9\r\n\r\n", 400),
+            ("POST /message HTTP/1.1\r\nHost: chat\r\nContent-Length: -1\r\n\r\n", 400),
+            (long.as_str(), 431),
+        ] {
+            let response = server.raw(sent.as_bytes()).await;
+            assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{sent} {response}");
+        }
+        let chunks = "POST /message HTTP/1.1\r\nHost: chat\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n";
+        let response = server.raw(chunks.as_bytes()).await;
+        assert!(response.starts_with("HTTP/1.1 422 ") && response.contains("couldn't be read"), "{response}");
+        assert_eq!(server.get("/healthz").await.status, 200);
     }
 
     async fn other_paths_are_404_and_other_methods_405(database) {
@@ -106,7 +187,9 @@ on_both_storages! {
             (Method::GET, "/start_chat", "POST"),
             (Method::PUT, "/message", "POST"),
             (Method::POST, "/healthz", "GET,HEAD"),
-            (Method::POST, &format!("/transcript/{NO_CHAT}"), "GET,HEAD"),
+            (Method::POST, &format!("/transcript/{NO_CHAT}"), "GET,HEAD,DELETE"),
+            (Method::OPTIONS, "/message", "POST"),
+            (Method::from_bytes(b"BREW").expect("a method"), "/openapi.json", "GET,HEAD"),
         ] {
             let refused = answer(server.request(method, path)).await;
             refused.expect_error(405, "method");

@@ -57,7 +57,7 @@ on_both_storages! {
         let server = Server::start(&database).await;
         let chat = server.new_chat().await;
         for key in ["", "1", "not-a-uuid", "00000000-0000-4000-8000-00000000000g"] {
-            server.say_once(&chat, "hello", key).await.expect_error(422, "Idempotency-Key must be a UUID");
+            server.say_once(&chat, "hello", key).await.expect_error(422, "Idempotency-Key must be one UUID");
         }
         assert_eq!(database.said().await.len(), 1);
     }

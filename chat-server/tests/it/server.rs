@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::database::Database;
 use crate::{program, wait};
@@ -106,6 +108,30 @@ impl Server {
             .request(method, format!("http://{}{path}", self.address))
     }
 
+    /// What comes back for these bytes until the connection is closed. Whether all of them are taken doesn't matter.
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address())
+            .await
+            .expect("it connects");
+        let (mut from, mut to) = stream.split();
+        let mut response = Vec::new();
+        let (_, received) = tokio::join!(to.write_all(bytes), from.read_to_end(&mut response));
+        received.expect("the server answers and closes");
+        String::from_utf8(response).expect("a text")
+    }
+
+    /// A connection on which a transcript was asked for, and answered, but nothing of it is read yet.
+    pub(crate) async fn ask_for_transcript(&self, chat: &str) -> TcpStream {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a small buffer");
+        let address = self.address().parse().expect("an address");
+        let mut stream = socket.connect(address).await.expect("it connects");
+        let request = format!("GET /transcript/{chat} HTTP/1.1\r\nHost: chat\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        wait::until("it is answered", async || self.logged("request").is_some()).await;
+        stream
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         answer(self.request(Method::GET, path)).await
     }
@@ -155,6 +181,10 @@ impl Server {
         self.process.id()
     }
 
+    pub(crate) async fn delete(&self, chat: &str) -> Answer {
+        answer(self.request(Method::DELETE, &format!("/transcript/{chat}"))).await
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         kill(
             signal,
@@ -195,7 +225,11 @@ impl Answer {
                 .is_some_and(|it| it.contains(detail)),
             "{self:?}"
         );
-        assert_eq!(self.retry_after.is_some(), status == 503, "{self:?}");
+        assert_eq!(
+            self.retry_after.is_some(),
+            [429, 503].contains(&status),
+            "{self:?}"
+        );
     }
 }
 
@@ -209,11 +243,15 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
             .map(|value| value.to_str().expect("ASCII").to_owned())
     };
     let (retry_after, allow) = (header("retry-after"), header("allow"));
+    let status = response.status().as_u16();
     Answer {
-        status: response.status().as_u16(),
+        status,
         retry_after,
         allow,
-        body: response.json().await.expect("the body is JSON"),
+        body: match status {
+            204 => Value::Null,
+            _ => response.json().await.expect("the body is JSON"),
+        },
     }
 }
 

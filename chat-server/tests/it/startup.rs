@@ -4,6 +4,7 @@ use crate::database::Database;
 use crate::on_both_storages;
 use crate::program::{chat_server, run};
 use crate::server::Server;
+use crate::wait;
 
 on_both_storages! {
     async fn every_setting_can_come_from_the_environment(database) {
@@ -23,6 +24,10 @@ on_both_storages! {
                 .env("DATABASE_URL_FILE", url_file)
                 .env("CONTENT_FILE", content_file)
                 .env("STATIC_DIR", directory.path())
+                .env("CORS_ORIGINS", "https://page.example.org")
+                .env("RATE_LIMIT", "1")
+                .env("TRUSTED_PROXIES", "")
+                .env("MAX_CONNECTIONS", "10")
                 .env("LOG_FORMAT", "json")
                 .env("RUST_LOG", "info"),
         )
@@ -33,6 +38,9 @@ on_both_storages! {
         assert_eq!(page.text().await.expect("a text"), "<title>the page</title>");
         server.get("/nothing").await.expect_error(404, "nothing at this path");
         crate::server::answer(server.request(reqwest::Method::POST, "/")).await.expect_error(404, "nothing at this path");
+        let page = server.request(reqwest::Method::GET, "/").header("Origin", "https://page.example.org").send().await.expect("an answer");
+        assert_eq!(page.headers()["access-control-allow-origin"], "https://page.example.org");
+        wait::until("the rate limit is reached", async || server.start_chat().await.status == 429).await;
         server.get("/../Cargo.toml").await.expect_error(404, "nothing at this path");
     }
 }

@@ -31,6 +31,8 @@ const START_CHAT: &str = "
 const TRANSCRIPT: &str =
     "SELECT id, sent_at, sender, body FROM messages WHERE chat_id = $1 ORDER BY id";
 
+const DELETE_CHAT: &str = "DELETE FROM chats WHERE id = $1";
+
 const CHAT_EXISTS: &str = "SELECT EXISTS (SELECT FROM chats WHERE id = $1)";
 
 // Read-only is also what a replica says, and a primary that was fenced. The tables are touched through their indexes,
@@ -74,6 +76,13 @@ impl Postgres {
             .end(selected)
             .await?
             .ok_or(StorageError::UnknownChat)
+    }
+
+    pub(super) async fn delete_chat(&self, chat: Uuid) -> Result<(), StorageError> {
+        match self.write(DELETE_CHAT, |query| query.bind(chat)).await? {
+            0 => Err(StorageError::UnknownChat),
+            _ => Ok(()),
+        }
     }
 
     pub(super) async fn check(&self) -> Result<(), StorageError> {
