@@ -55,7 +55,7 @@ impl RateLimit {
         };
         self.clients.check_key(&client).map_err(|refused| {
             let wait = refused.wait_time_from(self.clock.now());
-            wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+            (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
         })
     }
 
@@ -141,6 +141,7 @@ mod tests {
     fn who_was_silent_is_forgotten_and_who_was_not_is_kept() {
         let limit = limit(u32::MAX);
         assert_eq!(burst(&limit, PEER), 1000);
+        // For the clock to go on.
         std::thread::sleep(Duration::from_millis(1));
         limit.sweep(MAX_CLIENTS);
         assert_eq!(limit.clients.len(), 0);

@@ -93,8 +93,8 @@ async fn everything_works_behind(more_settings: &'static str, found: &str) {
     let bouncer = PgBouncer::start(&postgres, more_settings).await;
     program::run(&["migrate", "--check", "--database-url", &bouncer.url()]).expect_success();
     let servers = [
-        Server::start_with(&["--database-url", &bouncer.url()]).await,
-        Server::start_with(&["--database-url", &bouncer.url()]).await,
+        Server::start_with(&["--rate-limit", "0", "--database-url", &bouncer.url()]).await,
+        Server::start_with(&["--rate-limit", "0", "--database-url", &bouncer.url()]).await,
     ];
     let chats = join_all((0..40).map(|number| servers[number % 2].new_chat())).await;
     join_all(chats.iter().enumerate().map(|(number, chat)| {

@@ -106,7 +106,7 @@ async fn writes_resume_on_the_new_primary_and_nothing_acknowledged_is_lost_or_do
         "postgres://postgres:{PASSWORD}@127.0.0.1:{}/postgres",
         service.port
     );
-    let server = Server::start_with(&["--database-url", &url]).await;
+    let server = Server::start_with(&["--rate-limit", "0", "--database-url", &url]).await;
     let chats = join_all((0..CLIENTS).map(|_| server.new_chat())).await;
     let stop = AtomicBool::new(false);
     let clients: HashMap<_, _> = chats

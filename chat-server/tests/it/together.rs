@@ -9,6 +9,12 @@ use crate::server::Server;
 
 const CHATS: usize = 40;
 
+/// A server that lets one address ask as much as it likes.
+async fn start(database: &Database) -> Server {
+    database.migrate();
+    Server::start_with(&["--rate-limit", "0", "--database-url", &database.url()]).await
+}
+
 async fn new_chats(server: &Server) -> Vec<String> {
     join_all((0..CHATS).map(|_| server.new_chat())).await
 }
@@ -28,10 +34,7 @@ async fn said(server: &Server, chat: &str) -> Vec<(String, String)> {
 #[tokio::test]
 async fn every_message_of_many_chats_is_there_once_below_its_question_and_above_its_answer() {
     let database = Database::postgres().await;
-    let servers = [
-        Server::start(&database).await,
-        Server::start(&database).await,
-    ];
+    let servers = [start(&database).await, start(&database).await];
     let chats = new_chats(&servers[0]).await;
     // Four clients a chat, two on each replica, and each sends one after the other.
     let clients = chats
@@ -77,7 +80,7 @@ async fn every_message_of_many_chats_is_there_once_below_its_question_and_above_
 #[tokio::test]
 async fn a_chat_that_is_locked_holds_up_nobody_else() {
     let database = Database::postgres().await;
-    let server = Server::start(&database).await;
+    let server = start(&database).await;
     let chats = new_chats(&server).await;
     let Connection::Postgres(mut other) = database.connect().await else {
         unreachable!("it is PostgreSQL");
@@ -130,7 +133,7 @@ async fn a_chat_that_is_locked_holds_up_nobody_else() {
 #[tokio::test]
 async fn what_postgres_refuses_fails_alone() {
     let database = Database::postgres().await;
-    let server = Server::start(&database).await;
+    let server = start(&database).await;
     let chats = new_chats(&server).await;
     database
         .connect()
@@ -156,7 +159,7 @@ async fn what_postgres_refuses_fails_alone() {
 #[tokio::test]
 async fn unknown_chats_and_repeated_keys_among_others_are_answered_each_as_alone() {
     let database = Database::postgres().await;
-    let server = Server::start(&database).await;
+    let server = start(&database).await;
     let chats = new_chats(&server).await;
     let key = uuid::Uuid::new_v4().to_string();
     let first = join_all(chats.iter().map(|chat| server.say_once(chat, "a", &key))).await;

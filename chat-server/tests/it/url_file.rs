@@ -35,7 +35,13 @@ fn url_as(postgres: &Postgres, user: &str, password: &str) -> String {
 }
 
 async fn server_on(file: &Path) -> Server {
-    Server::start_with(&["--database-url-file", file.to_str().expect("UTF-8")]).await
+    Server::start_with(&[
+        "--rate-limit",
+        "0",
+        "--database-url-file",
+        file.to_str().expect("UTF-8"),
+    ])
+    .await
 }
 
 /// Clients that talk until they are told to stop; how many messages were acknowledged. Each request has to succeed.
