@@ -156,15 +156,15 @@ impl Generation {
             last: AtomicU64::new(0),
         });
         let is_pooler = Arc::new(AtomicBool::new(pooler));
-        let connect = if pooler {
-            options
-                .clone()
-                .application_name("chat-server")
-                .extra_float_digits(None)
-        } else {
-            with_settings(options.clone())
-        };
-        let pool = |connections| {
+        let pool = |purpose, connections| {
+            let connect = if pooler {
+                options
+                    .clone()
+                    .application_name("chat-server")
+                    .extra_float_digits(None)
+            } else {
+                with_settings(options.clone(), purpose)
+            };
             let demotion = demotion.clone();
             let is_pooler = is_pooler.clone();
             PgPoolOptions::new()
@@ -199,11 +199,14 @@ impl Generation {
                         ))
                     })
                 })
-                .connect_lazy_with(connect.clone())
+                .connect_lazy_with(connect)
         };
         Self {
-            writers: pool(WRITERS),
-            others: pool(max_connections.saturating_sub(WRITERS).max(1)),
+            writers: pool(Purpose::Messages, WRITERS),
+            others: pool(
+                Purpose::Other,
+                max_connections.saturating_sub(WRITERS).max(1),
+            ),
             options,
             pooler: is_pooler,
             demotion,
@@ -303,23 +306,31 @@ fn is_refused_start(error: &sqlx::Error) -> bool {
         if error.code().as_deref() == Some(PROTOCOL_VIOLATION) && error.message().contains("startup parameter"))
 }
 
-fn with_settings(options: PgConnectOptions) -> PgConnectOptions {
+/// Settings that hold for a session. A plan that is made once for all sizes of a batch mustn't be one that is only good
+/// for small ones, and none of the statements is worth compiling.
+fn with_settings(options: PgConnectOptions, purpose: Purpose) -> PgConnectOptions {
     let limit = format!("{}ms", STATEMENT_LIMIT.as_millis());
-    options.application_name("chat-server").options([
+    let options = options.application_name("chat-server").options([
         ("statement_timeout", limit.as_str()),
         ("idle_in_transaction_session_timeout", limit.as_str()),
-        // A plan made for ten messages is a bad one for two hundred.
-        ("plan_cache_mode", "force_custom_plan"),
-    ])
+        ("jit", "off"),
+    ]);
+    match purpose {
+        Purpose::Messages => options.options([
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_nestloop", "off"),
+        ]),
+        Purpose::Other => options,
+    }
 }
 
 /// Whether the session has the settings that it was started with.
 async fn keeps_settings(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let mode: String = sqlx::raw_sql("SHOW plan_cache_mode")
+    let limit: String = sqlx::raw_sql("SHOW statement_timeout")
         .fetch_one(connection)
         .await?
         .try_get(0)?;
-    Ok(mode == "force_custom_plan")
+    Ok(limit == format!("{}s", STATEMENT_LIMIT.as_secs()))
 }
 
 /// Close the connections of a URL that isn't used any more, once nothing uses them.
