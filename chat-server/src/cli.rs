@@ -24,24 +24,18 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Bring the database's schema to this version, then exit
     Migrate(DatabaseArgs),
+    /// Write everything that is kept as JSON Lines
+    Export(ExportArgs),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ServeArgs {
-    /// Address and port to listen on
-    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: SocketAddr,
+pub(crate) struct ExportArgs {
+    /// File to write, which must not exist yet [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
-
-    /// YAML file with greetings, fallbacks and dialogues [default: built in]
-    #[arg(long, env = "CONTENT_FILE", value_name = "FILE")]
-    pub(crate) content: Option<PathBuf>,
-
-    /// Directory of the built page to serve at /, for local runs
-    #[arg(long, env = "STATIC_DIR", value_name = "DIR")]
-    pub(crate) static_dir: Option<PathBuf>,
 }
 
 /// Where the database is: exactly one of the two. The values of the environment are hidden from `--help`, because a

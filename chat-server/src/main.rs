@@ -3,9 +3,11 @@
 
 mod cli;
 mod content;
+mod export;
 mod http;
 mod logging;
 mod message;
+mod new_file;
 mod reply;
 mod serve;
 mod storage;
@@ -43,6 +45,7 @@ async fn run(command: &Command) -> anyhow::Result<()> {
             println!("{url}: {report}");
             Ok(())
         }
+        Command::Export(args) => export::export(args, &database_url(&args.database)?).await,
     }
 }
 

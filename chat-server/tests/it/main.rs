@@ -6,6 +6,7 @@
 mod database;
 mod endpoints;
 mod errors;
+mod export;
 mod logs;
 mod migrate;
 mod outage;
