@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Migrate(DatabaseArgs),
     /// Write everything that is kept as JSON Lines
     Export(ExportArgs),
+    /// Delete old messages, and the chats that are empty then
+    Purge(PurgeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -33,6 +36,24 @@ pub(crate) struct ExportArgs {
     /// File to write, which must not exist yet [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PurgeArgs {
+    /// Delete what is older than this, such as 90d or 6months
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    pub(crate) older_than: Duration,
+
+    /// Say what would be deleted, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Allow an age of less than a day
+    #[arg(long)]
+    pub(crate) force: bool,
 
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,

@@ -8,6 +8,7 @@ mod http;
 mod logging;
 mod message;
 mod new_file;
+mod purge;
 mod reply;
 mod serve;
 mod storage;
@@ -46,6 +47,7 @@ async fn run(command: &Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Export(args) => export::export(args, &database_url(&args.database)?).await,
+        Command::Purge(args) => purge::purge(args, &database_url(&args.database)?).await,
     }
 }
 

@@ -12,6 +12,7 @@ mod migrate;
 mod outage;
 mod postgres;
 mod program;
+mod purge;
 mod server;
 mod shutdown;
 mod startup;
