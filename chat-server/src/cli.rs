@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Delete old messages, and the chats that are empty then
     Purge(PurgeArgs),
+    /// List what people said most that no dialogue answers
+    Unanswered(UnansweredArgs),
 }
 
 #[derive(Debug, Args)]
@@ -57,6 +59,42 @@ pub(crate) struct PurgeArgs {
 
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnansweredArgs {
+    /// The most texts to list
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) limit: usize,
+
+    /// Only what was said within this time, such as 30d
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    pub(crate) since: Option<Duration>,
+
+    /// YAML file with the dialogues [default: the database's, else built in]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) content: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address and port to listen on
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+
+    /// YAML file with greetings, fallbacks and dialogues [default: built in]
+    #[arg(long, env = "CONTENT_FILE", value_name = "FILE")]
+    pub(crate) content: Option<PathBuf>,
+
+    /// Directory of the built page to serve at /, for local runs
+    #[arg(long, env = "STATIC_DIR", value_name = "DIR")]
+    pub(crate) static_dir: Option<PathBuf>,
 }
 
 /// Where the database is: exactly one of the two. The values of the environment are hidden from `--help`, because a

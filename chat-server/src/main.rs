@@ -12,6 +12,7 @@ mod purge;
 mod reply;
 mod serve;
 mod storage;
+mod unanswered;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,9 @@ async fn run(command: &Command) -> anyhow::Result<()> {
         }
         Command::Export(args) => export::export(args, &database_url(&args.database)?).await,
         Command::Purge(args) => purge::purge(args, &database_url(&args.database)?).await,
+        Command::Unanswered(args) => {
+            unanswered::unanswered(args, &database_url(&args.database)?).await
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod purge;
 mod server;
 mod shutdown;
 mod startup;
+mod unanswered;
 mod wait;
 
 /// Each scenario, given an empty database, as two tests: one for each storage.
