@@ -25,12 +25,43 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Bring the database's schema to this version, then exit
     Migrate(DatabaseArgs),
+    /// Take over the chats of another program
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Write everything that is kept as JSON Lines
     Export(ExportArgs),
     /// Delete old messages, and the chats that are empty then
     Purge(PurgeArgs),
     /// List what people said most that no dialogue answers
     Unanswered(UnansweredArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportCommand {
+    /// The prototype's SQLite file, which is only read. Running it again goes on where it ended
+    Sqlite(ImportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The prototype's file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Write the rows that can't be taken to this file, as JSON Lines, and import the others
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+
+    /// Compare the file with what is in the database, when it is imported or if it was before
+    #[arg(long)]
+    pub(crate) verify: bool,
+
+    /// Check the file and report, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod cli;
 mod content;
 mod export;
 mod http;
+mod import;
 mod logging;
 mod message;
 mod new_file;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
-use crate::cli::{Cli, Command, DatabaseArgs};
+use crate::cli::{Cli, Command, DatabaseArgs, ImportCommand};
 use crate::storage::migrations;
 use crate::storage::url::{DatabaseUrl, UrlError};
 
@@ -46,6 +47,9 @@ async fn run(command: &Command) -> anyhow::Result<()> {
                 .with_context(|| format!("cannot migrate {url}"))?;
             println!("{url}: {report}");
             Ok(())
+        }
+        Command::Import(ImportCommand::Sqlite(args)) => {
+            import::sqlite(args, &database_url(&args.database)?).await
         }
         Command::Export(args) => export::export(args, &database_url(&args.database)?).await,
         Command::Purge(args) => purge::purge(args, &database_url(&args.database)?).await,

@@ -7,6 +7,7 @@ mod database;
 mod endpoints;
 mod errors;
 mod export;
+mod import;
 mod logs;
 mod migrate;
 mod outage;
