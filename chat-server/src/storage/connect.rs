@@ -61,6 +61,8 @@ pub(crate) async fn require_schema(url: &DatabaseUrl) -> Result<(), ConnectError
 pub(crate) async fn connect_postgres(
     options: &PgConnectOptions,
 ) -> Result<PgConnection, ConnectError> {
+    // That a statement takes long is no news here.
+    let options = options.clone().disable_statement_logging();
     timeout(CONNECT_LIMIT, options.connect())
         .await
         .map_err(|_| ConnectError::Timeout)?
@@ -72,6 +74,7 @@ async fn connect_sqlite(path: &Path) -> Result<SqliteConnection, ConnectError> {
         .filename(path)
         .foreign_keys(true)
         .busy_timeout(SQLITE_LOCK_LIMIT)
+        .disable_statement_logging()
         .connect()
         .await
         .map_err(ConnectError::Connect)

@@ -90,3 +90,26 @@ on_both_storages! {
         assert_eq!(counts(&database).await, ["0"]);
     }
 }
+
+#[tokio::test]
+async fn a_chat_in_which_somebody_speaks_just_now_stays() {
+    let database = Database::postgres().await;
+    database.migrate();
+    let mut connection = database.connect().await;
+    connection
+        .execute(
+            "INSERT INTO chats VALUES ('0b5c1f5e-8b0f-4a53-8f5a-0e4c9a6a1c11', '2020-01-01'), (gen_random_uuid(), '2020-01-01')",
+        )
+        .await;
+    connection
+        .execute(
+            "BEGIN;
+             SELECT FROM chats WHERE id = '0b5c1f5e-8b0f-4a53-8f5a-0e4c9a6a1c11' FOR NO KEY UPDATE;
+             INSERT INTO messages (chat_id, sender, body) VALUES ('0b5c1f5e-8b0f-4a53-8f5a-0e4c9a6a1c11', 'USER', 'hi')",
+        )
+        .await;
+    let purged = purge(&database, &["--older-than", "90d"]).expect_success();
+    assert!(purged.stdout.contains(" and 1 chats"), "{purged:?}");
+    connection.execute("COMMIT").await;
+    assert_eq!(database.said().await, ["USER: hi"]);
+}
