@@ -12,6 +12,8 @@ use crate::storage::connect::connect_postgres;
 
 /// How often a batch is tried that gets in the way of others (who delete a chat, for example).
 const ATTEMPTS: u32 = 5;
+/// Batches that wait for a lane, so that one that is slow for a moment keeps the others no work.
+const WAITING: usize = 2;
 /// How much is sent at once.
 const PIECE: usize = 1 << 17;
 /// Microseconds from 1970 to 2000, where PostgreSQL begins to count.
@@ -47,7 +49,7 @@ struct LaneWriter {
 impl LaneWriters {
     pub(super) fn start(options: &PgConnectOptions, lanes: &[Lane]) -> Self {
         let start = |&lane: &Lane| {
-            let (batches, receiver) = mpsc::channel(1);
+            let (batches, receiver) = mpsc::channel(WAITING);
             let task = tokio::spawn(write_lane(options.clone(), lane, receiver));
             LaneWriter { batches, task }
         };
