@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -33,6 +34,15 @@ pub(crate) enum Command {
     /// What the bot says: check it, put it in force, get it back
     #[command(subcommand)]
     Content(ContentCommand),
+    /// Take over the chats of another program
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Write everything that is kept as JSON Lines
+    Export(ExportArgs),
+    /// Delete old messages, and the chats that are empty then
+    Purge(PurgeArgs),
+    /// List what people said most that no dialogue answers
+    Unanswered(UnansweredArgs),
     /// Print the API's description (OpenAPI 3.1)
     Openapi,
 }
@@ -58,6 +68,80 @@ pub(crate) struct ContentFile {
     /// YAML file with greetings, fallbacks and dialogues; - is standard input
     #[arg(value_name = "FILE")]
     pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportCommand {
+    /// The prototype's SQLite file, which is only read. Running it again goes on where it ended
+    Sqlite(ImportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The prototype's file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Write the rows that can't be taken to this file, as JSON Lines, and import the others
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+
+    /// Compare the file with what is in the database, when it is imported or if it was before
+    #[arg(long)]
+    pub(crate) verify: bool,
+
+    /// Check the file and report, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// File to write, which must not exist yet [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PurgeArgs {
+    /// Delete what is older than this, such as 90d or 6months
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    pub(crate) older_than: Duration,
+
+    /// Say what would be deleted, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Allow an age of less than a day
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnansweredArgs {
+    /// The most texts to list
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) limit: usize,
+
+    /// Only what was said within this time, such as 30d
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    pub(crate) since: Option<Duration>,
+
+    /// YAML file with the dialogues [default: the database's, else built in]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) content: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
 }
 
 #[derive(Debug, Args)]

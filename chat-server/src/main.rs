@@ -3,19 +3,24 @@
 
 mod cli;
 mod content;
+mod export;
 mod http;
+mod import;
 mod message;
+mod new_file;
+mod purge;
 mod reply;
 mod serve;
 mod storage;
 mod telemetry;
+mod unanswered;
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
-use crate::cli::{Cli, Command, ContentCommand, DatabaseArgs};
+use crate::cli::{Cli, Command, ContentCommand, DatabaseArgs, ImportCommand};
 use crate::content::commands;
 use crate::storage::migrations::{self, SchemaState};
 use crate::storage::url::{DatabaseUrl, UrlError};
@@ -61,6 +66,14 @@ async fn run(command: &Command) -> anyhow::Result<ExitCode> {
                 .await
                 .with_context(|| format!("cannot migrate {url}"))?;
             println!("{url}: {report}");
+        }
+        Command::Import(ImportCommand::Sqlite(args)) => {
+            import::sqlite(args, &database_url(&args.database)?).await?;
+        }
+        Command::Export(args) => export::export(args, &database_url(&args.database)?).await?,
+        Command::Purge(args) => purge::purge(args, &database_url(&args.database)?).await?,
+        Command::Unanswered(args) => {
+            unanswered::unanswered(args, &database_url(&args.database)?).await?;
         }
         Command::Openapi => print!("{}", *http::DOCUMENT),
         Command::Content(ContentCommand::Check(file)) => commands::check(file)?,

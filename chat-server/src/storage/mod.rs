@@ -2,6 +2,7 @@
 //! it may take; the SQL is in [`postgres`] and [`sqlite`], the schema in [`migrations`], and whether a connection may
 //! be used again in [`lease`].
 
+pub(crate) mod connect;
 pub(crate) mod content;
 mod error;
 mod lease;

@@ -1,5 +1,6 @@
 //! An empty database for one test, in either storage, and a look into it past the server.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, SqliteConnection};
@@ -40,9 +41,7 @@ impl Database {
 
     pub(crate) fn url(&self) -> String {
         match self {
-            Self::Sqlite { directory } => {
-                format!("sqlite://{}", directory.path().join("chat.db").display())
-            }
+            Self::Sqlite { .. } => format!("sqlite://{}", self.file().display()),
             Self::Postgres { name } => shared().url(name),
         }
     }
@@ -55,6 +54,36 @@ impl Database {
                 Connection::Sqlite(options.connect().await.expect("the file opens"))
             }
             Self::Postgres { name } => Connection::Postgres(shared().connect(name).await),
+        }
+    }
+
+    /// The file of an SQLite database.
+    pub(crate) fn file(&self) -> PathBuf {
+        let Self::Sqlite { directory } = self else {
+            unreachable!("PostgreSQL has no file");
+        };
+        directory.path().join("chat.db")
+    }
+
+    /// The types of ids and times, for casts, and the present time as the schema writes it.
+    pub(crate) fn id_type(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "text",
+            Self::Postgres { .. } => "uuid",
+        }
+    }
+
+    pub(crate) fn time_type(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "text",
+            Self::Postgres { .. } => "timestamptz",
+        }
+    }
+
+    pub(crate) fn now(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+            Self::Postgres { .. } => "clock_timestamp()",
         }
     }
 
