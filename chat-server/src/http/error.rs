@@ -18,6 +18,8 @@ const RETRY_AFTER_SECONDS: u64 = 2;
 pub(crate) enum ApiError {
     UnknownChat,
     Invalid(String),
+    /// The idempotency key belongs to another text.
+    KeyInUse,
     TooLarge,
     /// The body didn't come in time.
     TooSlow,
@@ -43,6 +45,7 @@ impl ApiError {
         match self {
             Self::UnknownChat | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::KeyInUse => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -64,6 +67,9 @@ impl ApiError {
             Self::Invalid(reason) => return reason,
             Self::Unavailable(reason) => reason,
             Self::UnknownChat => "there is no such chat",
+            Self::KeyInUse => {
+                "the header Idempotency-Key was sent with another text before: each message needs a key of its own"
+            }
             Self::TooLarge => "the request is larger than 64 KiB",
             Self::TooSlow => "the request didn't arrive in time",
             Self::TooMany { .. } => "too many requests, try again in a moment",

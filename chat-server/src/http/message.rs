@@ -56,6 +56,7 @@ pub(super) struct Answered {
         (status = 200, description = "The bot's answer", body = Answered),
         (status = 404, description = "There is no such chat", body = Problem),
         (status = 408, description = "The body didn't arrive within 10 seconds", body = Problem),
+        (status = 409, description = "The Idempotency-Key was sent with another text before", body = Problem),
         (status = 413, description = "The body is larger than 64 KiB", body = Problem),
         (status = 422, description = "The body isn't as it has to be; the detail names the field", body = Problem),
         (status = 429, description = "Too many requests of this client", body = Problem),
@@ -87,9 +88,7 @@ pub(super) async fn message(
             Ok(Json(Answered { reply }))
         }
         Recording::Before(reply) => Ok(Json(Answered { reply })),
-        Recording::OtherText => Err(ApiError::Invalid(
-            "the header Idempotency-Key was sent with another text before: each message needs a key of its own".to_owned(),
-        )),
+        Recording::OtherText => Err(ApiError::KeyInUse),
         Recording::UnknownChat => Err(ApiError::UnknownChat),
     }
 }

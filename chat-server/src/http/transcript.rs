@@ -19,9 +19,8 @@ use super::error::{ApiError, Problem};
 use super::rate_limit::Permit;
 use crate::storage::Recorded;
 
-/// The form of `time`, always UTC.
-const SECONDS: StaticFormatDescription =
-    format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+/// How much of `timestamp` is also in `time`.
+const SECONDS: usize = "2026-02-28T22:30:05".len();
 
 /// The form of `timestamp`, RFC 3339, always UTC and with all digits that a database keeps.
 const MICROSECONDS: StaticFormatDescription =
@@ -148,10 +147,12 @@ impl From<Recorded> for Message {
 fn times(moment: OffsetDateTime) -> (String, String) {
     let moment = moment.to_offset(UtcOffset::UTC);
     // Formatting fails only for years beyond 9999, which the clock of a database doesn't have.
-    (
-        moment.format(SECONDS).unwrap_or_default(),
-        moment.format(MICROSECONDS).unwrap_or_default(),
-    )
+    let timestamp = moment.format(MICROSECONDS).unwrap_or_default();
+    let seconds = timestamp
+        .get(..SECONDS)
+        .unwrap_or_default()
+        .replace('T', " ");
+    (seconds, timestamp)
 }
 
 #[cfg(test)]

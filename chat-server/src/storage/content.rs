@@ -4,14 +4,14 @@
 use std::io;
 use std::time::Duration;
 
-use sqlx::pool::CloseEvent;
-use sqlx::postgres::{PgConnection, PgListener, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, FromRow as _};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::lease::Lease;
-use super::postgres::Postgres;
+use super::postgres::{Postgres, Session};
 use super::sqlite::Sqlite;
 use super::{ACQUIRE_LIMIT, Storage, StorageError, limited};
 
@@ -129,7 +129,7 @@ impl<'a> ContentChanges<'a> {
                 }
                 self.listener = None;
             }
-            match Listener::connect(&database.pool()).await {
+            match Listener::connect(database).await {
                 Ok((listener, content)) => {
                     self.listener = Some(listener);
                     return Ok(content);
@@ -146,15 +146,14 @@ impl<'a> ContentChanges<'a> {
 /// nobody waits for its end.
 struct Listener {
     listener: PgListener,
-    /// The end of the pool from which the connection has its address and its password.
-    ended: CloseEvent,
+    /// Tells when the address and the password with which it was made aren't in use any more.
+    changes: watch::Receiver<u64>,
 }
 
 impl Listener {
     /// Listen, and read what may have changed before.
-    async fn connect(pool: &PgPool) -> Result<(Self, Option<AppliedContent>), StorageError> {
-        let ended = pool.close_event();
-        let options = pool.connect_options().as_ref().clone();
+    async fn connect(database: &Postgres) -> Result<(Self, Option<AppliedContent>), StorageError> {
+        let (options, changes) = database.outside();
         let own = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_LIMIT)
@@ -165,7 +164,7 @@ impl Listener {
             let mut listener = PgListener::connect_with(&own).await?;
             listener.eager_reconnect(false);
             listener.listen(CHANNEL).await?;
-            let mut listener = Self { listener, ended };
+            let mut listener = Self { listener, changes };
             let content = listener.read().await?;
             Ok((listener, content))
         })
@@ -174,10 +173,14 @@ impl Listener {
 
     /// Wait for news, or for the time to look without, and read. After an error this listener is of no more use.
     async fn next(&mut self) -> Result<Option<AppliedContent>, StorageError> {
-        let news = timeout(POLL_BEHIND, self.listener.try_recv());
-        if let Ok(news) = self.ended.do_until(news).await? {
-            let lost = || sqlx::Error::Io(io::ErrorKind::ConnectionAborted.into());
-            news?.ok_or_else(lost)?;
+        let lost = || sqlx::Error::Io(io::ErrorKind::ConnectionAborted.into());
+        tokio::select! {
+            _ = self.changes.changed() => return Err(lost().into()),
+            news = timeout(POLL_BEHIND, self.listener.try_recv()) => {
+                if let Ok(news) = news {
+                    news?.ok_or_else(lost)?;
+                }
+            }
         }
         // What was told until now is answered by one look.
         while self.listener.next_buffered().is_some() {}
@@ -201,7 +204,7 @@ impl Postgres {
         let mut session = self.session().await?;
         let row = session
             .query(CURRENT_AND_IS_READ_ONLY)
-            .fetch_one(session.connection())
+            .fetch_one(session.connection()?)
             .await;
         match row.and_then(|row| Current::from_row(&row)) {
             // The next connection may find the new primary.
@@ -214,9 +217,10 @@ impl Postgres {
     }
 
     async fn apply_content(&self, yaml: &str) -> Result<Application, StorageError> {
-        let mut lease = Lease::take(&self.pool()).await?;
-        let outcome = apply_postgres(lease.connection(), yaml).await;
-        lease.end(outcome)
+        let mut session = self.session().await?;
+        session.begin().await?;
+        let outcome = apply_postgres(&mut session, yaml).await;
+        session.end(outcome).await
     }
 }
 
@@ -251,36 +255,29 @@ impl Current {
     }
 }
 
-/// None of the statements is prepared for later: a pooler would give it to another connection.
-async fn apply_postgres(
-    connection: &mut PgConnection,
-    yaml: &str,
-) -> Result<Application, sqlx::Error> {
-    let mut transaction = connection.begin().await?;
-    sqlx::query(LOCK)
-        .persistent(false)
-        .execute(&mut *transaction)
-        .await?;
-    let former = sqlx::query_as(CURRENT)
-        .persistent(false)
-        .fetch_optional(&mut *transaction)
-        .await?;
+async fn apply_postgres(session: &mut Session, yaml: &str) -> Result<Application, sqlx::Error> {
+    session.query(LOCK).execute(session.connection()?).await?;
+    let former = session
+        .query(CURRENT)
+        .fetch_optional(session.connection()?)
+        .await?
+        .map(|row| AppliedContent::from_row(&row))
+        .transpose()?;
     let application = Application::of(yaml, former);
     if let Application::Replaced { version, .. } = application {
-        sqlx::query(REPLACE)
-            .persistent(false)
+        session
+            .query(REPLACE)
             .bind(version)
             .bind(yaml)
-            .execute(&mut *transaction)
+            .execute(session.connection()?)
             .await?;
-        sqlx::query(NOTIFY)
-            .persistent(false)
+        session
+            .query(NOTIFY)
             .bind(CHANNEL)
             .bind(version)
-            .execute(&mut *transaction)
+            .execute(session.connection()?)
             .await?;
     }
-    transaction.commit().await?;
     Ok(application)
 }
 

@@ -40,7 +40,7 @@ impl<DB: Database> Drop for Lease<DB> {
 }
 
 /// Whether a connection can be used after this error: only if the database itself answered with it.
-fn is_fit_after(error: &sqlx::Error) -> bool {
+pub(super) fn is_fit_after(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => !error.code().is_some_and(|code| condemns(&code)),
         _ => false,

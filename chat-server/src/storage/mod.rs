@@ -218,7 +218,7 @@ impl Storage {
     /// Close all connections.
     pub(crate) async fn close(&self) {
         match self {
-            Self::Postgres(database) => database.close().await,
+            Self::Postgres(database) => database.close(),
             Self::Sqlite(database) => database.close().await,
         }
     }

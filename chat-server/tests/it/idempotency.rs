@@ -49,7 +49,7 @@ on_both_storages! {
         let chat = server.new_chat().await;
         let key = key();
         server.say_once(&chat, "one text", &key).await;
-        server.say_once(&chat, "another text", &key).await.expect_error(422, "Idempotency-Key");
+        server.say_once(&chat, "another text", &key).await.expect_error(409, "Idempotency-Key");
         assert_eq!(database.said().await.len(), 3);
     }
 

@@ -14,7 +14,9 @@ use tokio::time::{Duration, sleep, timeout};
 use uuid::Uuid;
 
 use super::super::{Exchange, OPERATION_LIMIT, Recording, StorageError};
-use super::pool::{Pools, Purpose, Session, WRITERS, is_demoted};
+use super::connect::is_demoted;
+use super::pool::{Pools, Purpose, WRITERS};
+use super::session::Session;
 
 /// The most exchanges in one transaction: beyond it the gain is small, and the wait of the first grows.
 const MAX_BATCH: usize = 256;
@@ -274,7 +276,7 @@ async fn write(
         .bind(column(|exchange| &exchange.said))
         .bind(column(|exchange| &exchange.reply))
         .bind(&keys)
-        .fetch_all(session.connection())
+        .fetch_all(session.connection()?)
         .await?;
     let written = rows
         .iter()
@@ -307,7 +309,7 @@ async fn look_up(
         .query(LOOK_UP)
         .bind(&chats)
         .bind(&keys)
-        .fetch_all(session.connection())
+        .fetch_all(session.connection()?)
         .await?;
     for row in rows {
         let chat: Uuid = row.try_get("chat_id")?;

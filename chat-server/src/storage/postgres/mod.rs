@@ -2,19 +2,22 @@
 //! requests share one, see [`batch`]. How connections are had is [`pool`]'s business.
 
 mod batch;
+mod connect;
 pub(super) mod pool;
+mod session;
 
 use std::sync::Arc;
 
-use sqlx::FromRow as _;
 use sqlx::Row as _;
-use sqlx::postgres::{PgConnectOptions, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep};
 use uuid::Uuid;
 
 use self::batch::Batches;
-pub(super) use self::pool::Session;
-use self::pool::{Pools, Purpose, is_demoted};
+use self::connect::is_demoted;
+use self::pool::{Pools, Purpose};
+pub(super) use self::session::Session;
 use super::migrations::{APPLIED, OLDEST_RELEASE, SchemaState};
 use super::{
     Exchange, OPERATION_LIMIT, PoolStatus, Recorded, Recording, ReplaceError, StorageError,
@@ -111,9 +114,9 @@ impl Postgres {
         self.pools.session(Purpose::Other).await
     }
 
-    /// The pool for what isn't a message, for as long as the URL stays.
-    pub(super) fn pool(&self) -> PgPool {
-        self.pools.others()
+    /// How to make a connection that isn't one of the pool's, and how to learn that it is to be made anew.
+    pub(super) fn outside(&self) -> (PgConnectOptions, watch::Receiver<u64>) {
+        self.pools.outside()
     }
 
     pub(super) fn is_behind_pooler(&self) -> bool {
@@ -124,8 +127,8 @@ impl Postgres {
         self.pools.status()
     }
 
-    pub(super) async fn close(&self) {
-        self.pools.close().await;
+    pub(super) fn close(&self) {
+        self.pools.close();
     }
 
     /// Execute one writing statement, on another connection if the first leads to a server that was demoted.
@@ -138,7 +141,7 @@ impl Postgres {
         loop {
             let mut session = self.session().await?;
             let query = bind(session.query(statement));
-            let outcome = query.execute(session.connection()).await;
+            let outcome = query.execute(session.connection()?).await;
             match session.end(outcome).await {
                 Err(StorageError::Database(error))
                     if is_demoted(&error) && Instant::now() + DEMOTED_PAUSE < deadline =>
@@ -158,19 +161,29 @@ async fn transcript(
     let messages = session
         .query(TRANSCRIPT)
         .bind(chat)
-        .fetch_all(session.connection())
+        .fetch_all(session.connection()?)
         .await?
         .iter()
-        .map(Recorded::from_row)
+        .map(recorded)
         .collect::<Result<Vec<_>, _>>()?;
     let exists = !messages.is_empty()
         || session
             .query(CHAT_EXISTS)
             .bind(chat)
-            .fetch_one(session.connection())
+            .fetch_one(session.connection()?)
             .await?
             .try_get(0)?;
     Ok(exists.then_some(messages))
+}
+
+/// By place: to look up names would take as long as all the rest.
+fn recorded(row: &PgRow) -> Result<Recorded, sqlx::Error> {
+    Ok(Recorded {
+        id: row.try_get(0)?,
+        sent_at: row.try_get(1)?,
+        sender: row.try_get(2)?,
+        body: row.try_get(3)?,
+    })
 }
 
 async fn check(pools: &Pools) -> Result<(), StorageError> {
@@ -178,7 +191,7 @@ async fn check(pools: &Pools) -> Result<(), StorageError> {
     let row = session
         .query(IS_READ_ONLY)
         .bind(Uuid::nil())
-        .fetch_one(session.connection())
+        .fetch_one(session.connection()?)
         .await;
     match row.and_then(|row| row.try_get(0)) {
         // The next connection may find the new primary.
@@ -204,7 +217,7 @@ async fn read_schema(session: &mut Session) -> Result<(Vec<i64>, Option<String>)
     }
     let applied = session
         .query(APPLIED)
-        .fetch_all(session.connection())
+        .fetch_all(session.connection()?)
         .await?
         .iter()
         .map(|row| row.try_get(0))
@@ -214,7 +227,7 @@ async fn read_schema(session: &mut Session) -> Result<(Vec<i64>, Option<String>)
     }
     let oldest = session
         .query(OLDEST_RELEASE)
-        .fetch_optional(session.connection())
+        .fetch_optional(session.connection()?)
         .await?
         .map(|row| row.try_get(0))
         .transpose()?;
@@ -224,7 +237,7 @@ async fn read_schema(session: &mut Session) -> Result<(Vec<i64>, Option<String>)
 async fn exists(session: &mut Session, question: &'static str) -> Result<bool, sqlx::Error> {
     session
         .query(question)
-        .fetch_one(session.connection())
+        .fetch_one(session.connection()?)
         .await?
         .try_get(0)
 }

@@ -8,7 +8,8 @@ const MESSAGES: usize = 60_000;
 
 on_both_storages! {
     async fn people_go_on_chatting(database) {
-        let server = Server::start(&database).await;
+        database.migrate();
+        let server = Server::start_with(&["--rate-limit", "0", "--database-url", &database.url()]).await;
         let chat = server.new_chat().await;
         let prototype = Prototype::with_messages(MESSAGES);
         let mut import = prototype.begin_import(&database, &[]);
