@@ -213,6 +213,22 @@ describe("a message that isn't sent", () => {
     expect(box()).toHaveFocus();
   });
 
+  test("has the same key when it is sent again, and another text has another one", async () => {
+    const { user } = await begin();
+    server.refuse = unavailable;
+    await user.type(box(), "hello{Enter}");
+    await screen.findByText(/^Not sent/);
+    server.refuse = () => undefined;
+    await user.click(button("Retry"));
+    await screen.findByText("You said hello");
+    await user.type(box(), "bye{Enter}");
+    await screen.findByText("You said bye");
+    const [first, again, other] = server.keys;
+    expect(first).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    expect(again).toBe(first);
+    expect(other).not.toBe(first);
+  });
+
   test("can be taken back into the text box", async () => {
     const { user } = await begin();
     server.refuse = unavailable;

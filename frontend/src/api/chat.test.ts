@@ -18,6 +18,8 @@ async function errorOf(promise: Promise<unknown>): Promise<unknown> {
   );
 }
 
+const KEY = "00000000-0000-4000-8000-000000000000";
+
 describe("requests", () => {
   test("a chat is started", async () => {
     const fetch = answerWith(() => Response.json({ chat_id: "c", reply: "Hi" }));
@@ -27,10 +29,11 @@ describe("requests", () => {
 
   test("a message is JSON", async () => {
     const fetch = answerWith(() => Response.json({ reply: "Yes" }));
-    expect(await sendMessage("c", 'a\n"b"')).toBe("Yes");
+    expect(await sendMessage("c", 'a\n"b"', KEY)).toBe("Yes");
     const [path, init] = fetch.mock.calls[0] ?? [];
     expect(path).toBe("/message");
     expect(new Headers(init?.headers).get("Content-Type")).toBe("application/json");
+    expect(new Headers(init?.headers).get("Idempotency-Key")).toBe(KEY);
     expect(JSON.parse(init?.body as string)).toEqual({ chat_id: "c", text: 'a\n"b"' });
   });
 
@@ -86,7 +89,7 @@ describe("failures", () => {
     ["JSON that is no object", () => Response.json("hello"), "The server gave an answer that makes no sense."],
   ])("%s", async (_, answer, explanation) => {
     answerWith(answer);
-    expect(explain(await errorOf(sendMessage("c", "hello")))).toBe(explanation);
+    expect(explain(await errorOf(sendMessage("c", "hello", KEY)))).toBe(explanation);
   });
 
   test.each([
@@ -98,7 +101,7 @@ describe("failures", () => {
     [504, false],
   ])("only a refusal (%s) says that nothing was recorded", async (status, refusal) => {
     answerWith(detailed(status));
-    expect(isRefusal(await errorOf(sendMessage("c", "hello")))).toBe(refusal);
+    expect(isRefusal(await errorOf(sendMessage("c", "hello", KEY)))).toBe(refusal);
   });
 
   test("a 404 that isn't the chat server's is no word about the chat", async () => {

@@ -3,6 +3,8 @@
  * doesn't expect.
  */
 
+import { validate as isUuid } from "uuid";
+
 import { ApiError } from "./errors";
 import { request } from "./request";
 import type { RecordedMessage, Sender, StartedChat } from "./types";
@@ -12,11 +14,12 @@ export async function startChat(): Promise<StartedChat> {
   return { chatId: string(body, "chat_id"), reply: string(body, "reply") };
 }
 
-/** Says something and gives the bot's reply. */
-export async function sendMessage(chatId: string, text: string): Promise<string> {
+/** Says something and gives the bot's reply. Under one key, a UUID, it is recorded once, however often it is sent. */
+export async function sendMessage(chatId: string, text: string, key: string): Promise<string> {
+  // What the browser kept of an older page has a key of another kind.
   const answer = await request("/message", {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", ...(isUuid(key) ? { "Idempotency-Key": key } : {}) },
     body: JSON.stringify({ chat_id: chatId, text }),
   });
   return string(fields(answer), "reply");

@@ -4,6 +4,7 @@
  */
 
 import { useEffect, useMemo, useReducer, useRef, useState } from "react";
+import { v4 as uuid } from "uuid";
 
 import { isUnknownChat } from "../api/errors";
 import { step, takeBack, type Exchange } from "./exchange";
@@ -140,13 +141,7 @@ function saidAgain(withdrawn: Exchange | null, text: string): Exchange | null {
   return withdrawn?.text === text ? { ...withdrawn, saidAt: new Date(), progress: { state: "sending" } } : null;
 }
 
-let saidInThisPage = 0;
-
 function said(text: string, after: number): Exchange {
-  const saidAt = new Date();
-  saidInThisPage += 1;
-  // Not a UUID: browsers make them only on pages served over HTTPS.
-  const key = `said-${saidAt.getTime().toString(36)}-${saidInThisPage}`;
   const progress = { state: "sending" } as const;
-  return { key, text, saidAt, after, uncertain: false, progress };
+  return { key: uuid(), text, saidAt: new Date(), after, uncertain: false, progress };
 }

@@ -36,7 +36,9 @@ export function useSending(exchanges: () => readonly Exchange[], dispatch: (step
     /** The reply; `null` if the transcript, read anew, has it. */
     mutationFn: async (attempt: Attempt): Promise<string | null> => {
       const { chatId, exchange } = attempt;
-      return exchange.uncertain && (await hasArrived(attempt)) ? null : sendMessage(chatId, exchange.text);
+      return exchange.uncertain && (await hasArrived(attempt))
+        ? null
+        : sendMessage(chatId, exchange.text, exchange.key);
     },
     onSuccess: (reply, { exchange }) => {
       if (reply !== null) {

@@ -13,6 +13,8 @@ export class ChatServer {
   readonly chats = new Map<string, Row[]>();
   /** Every text that was posted, recorded or not. */
   readonly posted: string[] = [];
+  /** The idempotency key of every message that was sent, refused or not. */
+  readonly keys: (string | null)[] = [];
   /** Requests to a path, in order. */
   readonly requests: string[] = [];
   /** Before anything is recorded. */
@@ -47,6 +49,9 @@ export class ChatServer {
 
   readonly #fetch = async (path: string, init: RequestInit = {}): Promise<Response> => {
     this.requests.push(`${init.method ?? "GET"} ${path}`);
+    if (path === "/message") {
+      this.keys.push(new Headers(init.headers).get("Idempotency-Key"));
+    }
     const { held } = this;
     const answer = this.refuse(path) ?? this.#answer(path, init);
     await held;
