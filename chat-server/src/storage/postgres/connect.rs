@@ -77,8 +77,9 @@ impl Manager for Connector {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<PgConnection, sqlx::Error> {
-        let mut connection = self.options.connect().await?;
-        if !self.settings.are_left_out() && !keeps_settings(&mut connection).await? {
+        // Boxed: it is large, it is part of every request's future, and it is seldom needed.
+        let mut connection = Box::pin(self.options.connect()).await?;
+        if !self.settings.are_left_out() && !Box::pin(keeps_settings(&mut connection)).await? {
             tracing::info!("the database is behind a pooler that drops session settings");
             self.settings.leave_out();
         }
@@ -98,7 +99,7 @@ impl Manager for Connector {
         if idle < FRESH {
             return Ok(());
         }
-        timeout(PING_LIMIT, connection.ping())
+        timeout(PING_LIMIT, Box::pin(connection.ping()))
             .await
             .map_err(|_| RecycleError::message("silent"))?
             .map_err(RecycleError::Backend)
@@ -176,6 +177,8 @@ fn with_settings(options: PgConnectOptions, purpose: Purpose) -> PgConnectOption
         Purpose::Messages => options.options([
             ("plan_cache_mode", "force_generic_plan"),
             ("enable_nestloop", "off"),
+            // Planned while the tables are small, it would go on reading them whole.
+            ("enable_seqscan", "off"),
         ]),
         Purpose::Other => options,
     }

@@ -3,6 +3,7 @@
 
 mod batch;
 mod connect;
+mod exchanges;
 pub(super) mod pool;
 mod session;
 
