@@ -153,7 +153,7 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
 
-    /// The most connections to PostgreSQL, of which 3 are for messages
+    /// The most connections to PostgreSQL, of which 2 are for messages
     #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 10, value_name = "N",
         value_parser = clap::value_parser!(u32).range(i64::from(MIN_CONNECTIONS)..=1000))]
     pub(crate) database_connections: u32,

@@ -113,7 +113,8 @@ pub(crate) struct Recorded {
     pub(crate) body: String,
 }
 
-/// The database.
+/// The database. What is done on SQLite is boxed below: these futures are large, and a request would carry them with
+/// PostgreSQL, too.
 pub(crate) enum Storage {
     Postgres(postgres::Postgres),
     Sqlite(sqlite::Sqlite),
@@ -153,7 +154,7 @@ impl Storage {
         self.limited("start_chat", async {
             match self {
                 Self::Postgres(database) => database.start_chat(chat, greeting).await,
-                Self::Sqlite(database) => database.start_chat(chat, greeting).await,
+                Self::Sqlite(database) => Box::pin(database.start_chat(chat, greeting)).await,
             }
         })
         .await?;
@@ -165,7 +166,7 @@ impl Storage {
         self.limited("add_exchange", async {
             match self {
                 Self::Postgres(database) => database.add_exchange(exchange).await,
-                Self::Sqlite(database) => database.add_exchange(exchange).await,
+                Self::Sqlite(database) => Box::pin(database.add_exchange(exchange)).await,
             }
         })
         .await
@@ -176,7 +177,7 @@ impl Storage {
         self.limited("transcript", async {
             match self {
                 Self::Postgres(database) => database.transcript(chat).await,
-                Self::Sqlite(database) => database.transcript(chat).await,
+                Self::Sqlite(database) => Box::pin(database.transcript(chat)).await,
             }
         })
         .await
@@ -187,7 +188,7 @@ impl Storage {
         self.limited("delete_chat", async {
             match self {
                 Self::Postgres(database) => database.delete_chat(chat).await,
-                Self::Sqlite(database) => database.delete_chat(chat).await,
+                Self::Sqlite(database) => Box::pin(database.delete_chat(chat)).await,
             }
         })
         .await
@@ -198,7 +199,7 @@ impl Storage {
         self.limited("check", async {
             match self {
                 Self::Postgres(database) => database.check().await,
-                Self::Sqlite(database) => database.check().await,
+                Self::Sqlite(database) => Box::pin(database.check()).await,
             }
         })
         .await
@@ -209,7 +210,7 @@ impl Storage {
         self.limited("schema_state", async {
             match self {
                 Self::Postgres(database) => database.schema_state().await,
-                Self::Sqlite(database) => database.schema_state().await,
+                Self::Sqlite(database) => Box::pin(database.schema_state()).await,
             }
         })
         .await

@@ -20,7 +20,7 @@ use super::connect::{Connector, Demotion, Settings, is_refused_start, is_transie
 use super::session::Session;
 
 /// Connections on which messages are written, each by one batch at a time.
-pub(super) const WRITERS: u32 = 3;
+pub(super) const WRITERS: u32 = 2;
 /// The fewest connections with which everything can be done.
 pub(crate) const MIN_CONNECTIONS: u32 = WRITERS + 2;
 
