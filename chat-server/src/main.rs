@@ -56,6 +56,7 @@ async fn run(command: &Command) -> anyhow::Result<ExitCode> {
             let url = database_url(&args.database)?;
             let state = migrations::schema_state(&url)
                 .await
+                .context("cannot ask for the schema")
                 .with_context(|| format!("cannot check {url}"))?;
             println!("{url}: {state}");
             return Ok(ExitCode::from(code_of(&state)));

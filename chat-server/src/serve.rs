@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::cli::ServeArgs;
-use crate::content::Content;
 use crate::content::watch::ContentWatch;
+use crate::content::{Content, commands};
 use crate::http::{self, App, Lifecycle, RateLimit};
 use crate::storage::Storage;
 use crate::storage::migrations::SchemaState;
@@ -106,13 +106,10 @@ pub(crate) async fn serve(
 }
 
 async fn read_content(file: Option<&Path>) -> anyhow::Result<Content> {
-    let Some(file) = file else {
-        return Content::built_in().context("the built-in content is refused");
-    };
-    let bytes = tokio::fs::read(file)
-        .await
-        .with_context(|| format!("cannot read the content {}", file.display()))?;
-    Content::read(&bytes).with_context(|| format!("the content {} is refused", file.display()))
+    match file {
+        Some(file) => commands::given(file).await,
+        None => Content::built_in().context("the built-in content is refused"),
+    }
 }
 
 /// Refuse a schema that this release can't work on, and load the content. A database that isn't there is no reason to

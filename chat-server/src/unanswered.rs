@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cli::UnansweredArgs;
-use crate::content::{Content, normalise};
+use crate::content::{Content, commands, normalise};
 use crate::storage::connect::{Connection, connect};
 use crate::storage::url::DatabaseUrl;
 use crate::storage::{MIN_CONNECTIONS, Storage};
@@ -46,10 +46,7 @@ pub(crate) async fn unanswered(args: &UnansweredArgs, url: &DatabaseUrl) -> anyh
 /// The content that counts: the one given, else what running servers have.
 async fn content(args: &UnansweredArgs, url: &DatabaseUrl) -> anyhow::Result<Content> {
     if let Some(file) = &args.content {
-        let yaml = std::fs::read(file)
-            .with_context(|| format!("cannot read the content {}", file.display()))?;
-        return Content::read(&yaml)
-            .with_context(|| format!("the content {} is refused", file.display()));
+        return commands::given(file).await;
     }
     let storage = Storage::new(url, MIN_CONNECTIONS);
     let applied = storage.content().await;

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write as _};
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
 
@@ -60,6 +61,14 @@ pub(crate) async fn export(url: &DatabaseUrl) -> anyhow::Result<()> {
         .write_all(yaml.as_bytes())
         .and_then(|()| stdout.flush())
         .context("cannot write to standard output")
+}
+
+/// The content of a file that a command was given beside its own business.
+pub(crate) async fn given(file: &Path) -> anyhow::Result<Content> {
+    let bytes = tokio::fs::read(file)
+        .await
+        .with_context(|| format!("cannot read the content {}", file.display()))?;
+    Content::read(&bytes).with_context(|| format!("the content {} is refused", file.display()))
 }
 
 /// Read a file, or say everything that is wrong with it.

@@ -9,9 +9,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::timeout;
 
-use super::migrations::SchemaState;
+use super::StorageError;
+use super::migrations::{SchemaState, schema_state};
 use super::url::DatabaseUrl;
-use super::{MIN_CONNECTIONS, Storage, StorageError};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long another writer of an SQLite file is waited for.
@@ -47,10 +47,7 @@ pub(crate) async fn connect(url: &DatabaseUrl) -> Result<Connection, ConnectErro
 
 /// Refuse a schema that this release can't work on.
 pub(crate) async fn require_schema(url: &DatabaseUrl) -> Result<(), ConnectError> {
-    let storage = Storage::new(url, MIN_CONNECTIONS);
-    let state = storage.schema_state().await.map_err(ConnectError::Look);
-    storage.close().await;
-    match state? {
+    match schema_state(url).await.map_err(ConnectError::Look)? {
         state if state.fits() => Ok(()),
         state => Err(ConnectError::Schema(state)),
     }

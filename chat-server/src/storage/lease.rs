@@ -1,26 +1,26 @@
-//! A connection borrowed from a pool, and whether it goes back. Only one whose work was brought to an end, and whose
+//! A connection borrowed from SQLite's pool, and whether it goes back. Only one whose work was brought to an end, and whose
 //! error (if any) says nothing bad about the connection itself, is used again. Work that was abandoned half-way
 //! (a timeout, a client that left) closes its connection, so the pool heals by itself.
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Database, Pool};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
 use super::StorageError;
 
-pub(super) struct Lease<DB: Database> {
-    connection: PoolConnection<DB>,
+pub(super) struct Lease {
+    connection: PoolConnection<Sqlite>,
     fit: bool,
 }
 
-impl<DB: Database> Lease<DB> {
-    pub(super) async fn take(pool: &Pool<DB>) -> Result<Self, StorageError> {
+impl Lease {
+    pub(super) async fn take(pool: &SqlitePool) -> Result<Self, StorageError> {
         Ok(Self {
             connection: pool.acquire().await?,
             fit: false,
         })
     }
 
-    pub(super) fn connection(&mut self) -> &mut DB::Connection {
+    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
         &mut self.connection
     }
 
@@ -31,7 +31,7 @@ impl<DB: Database> Lease<DB> {
     }
 }
 
-impl<DB: Database> Drop for Lease<DB> {
+impl Drop for Lease {
     fn drop(&mut self) {
         if !self.fit {
             self.connection.close_on_drop();

@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::url::DatabaseUrl;
-use super::{Storage, StorageError};
+use super::{MIN_CONNECTIONS, Storage, StorageError};
 
 static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
@@ -68,9 +68,6 @@ pub(crate) enum MigrationError {
 pub(crate) struct Report {
     applied: Vec<String>,
 }
-
-/// The most connections that a look at the schema takes.
-const CONNECTIONS: u32 = super::MIN_CONNECTIONS;
 
 impl SchemaState {
     pub(super) fn of_postgres(applied: &[i64], oldest_release: Option<&str>) -> Self {
@@ -153,11 +150,11 @@ impl fmt::Display for Report {
 }
 
 /// How the schema compares with what this release needs.
-pub(crate) async fn schema_state(url: &DatabaseUrl) -> Result<SchemaState, MigrationError> {
-    let storage = Storage::new(url, CONNECTIONS);
+pub(crate) async fn schema_state(url: &DatabaseUrl) -> Result<SchemaState, StorageError> {
+    let storage = Storage::new(url, MIN_CONNECTIONS);
     let state = storage.schema_state().await;
     storage.close().await;
-    state.map_err(MigrationError::Look)
+    state
 }
 
 /// Apply the migrations that the database doesn't have. Never twice at once: another `migrate` is waited for. A schema
@@ -212,7 +209,7 @@ async fn migrate_sqlite(path: &Path) -> Result<Report, MigrationError> {
 
 /// Go no further on a schema that this release can't work on.
 async fn refuse_newer(url: &DatabaseUrl) -> Result<(), MigrationError> {
-    match schema_state(url).await? {
+    match schema_state(url).await.map_err(MigrationError::Look)? {
         state @ SchemaState::TooNew(_) => Err(MigrationError::Schema(state)),
         _ => Ok(()),
     }

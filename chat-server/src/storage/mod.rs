@@ -91,7 +91,7 @@ pub(crate) struct PoolStatus {
 }
 
 impl PoolStatus {
-    fn of<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> Self {
+    fn of(pool: &sqlx::SqlitePool) -> Self {
         let size = pool.size();
         // Both numbers move while they are read.
         let idle = u32::try_from(pool.num_idle()).unwrap_or(size).min(size);

@@ -9,11 +9,11 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{Duration, Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::super::{Exchange, OPERATION_LIMIT, Recording, StorageError};
-use super::connect::is_demoted;
+use super::connect::try_again;
 use super::exchanges::{is_about_data, write};
 use super::pool::{Pools, Purpose, WRITERS};
 
@@ -23,8 +23,6 @@ const MAX_BATCH: usize = 256;
 const MAX_QUEUE: usize = 20_000;
 /// How long an exchange whose chat is locked is put aside.
 const LOCKED_PAUSE: Duration = Duration::from_millis(20);
-/// How long after a refusal by a server that became read-only another connection is tried.
-const DEMOTED_PAUSE: Duration = Duration::from_millis(100);
 
 type Outcome = Result<Recording, StorageError>;
 
@@ -216,12 +214,13 @@ async fn write_on_primary(
     pools: &Pools,
     exchanges: &[&Exchange],
 ) -> Result<Vec<Option<Recording>>, StorageError> {
+    let deadline = Instant::now() + OPERATION_LIMIT;
     loop {
         let mut session = pools.session(Purpose::Messages).await?;
         let outcome = write(&mut session, exchanges).await;
-        match session.end(outcome).await {
-            Err(StorageError::Database(error)) if is_demoted(&error) => sleep(DEMOTED_PAUSE).await,
-            outcome => return outcome,
+        let outcome = session.end(outcome).await;
+        if !try_again(&outcome, deadline).await {
+            return outcome;
         }
     }
 }

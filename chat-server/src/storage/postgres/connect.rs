@@ -7,9 +7,9 @@ use std::time::Duration;
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::super::STATEMENT_LIMIT;
+use super::super::{STATEMENT_LIMIT, StorageError};
 use super::pool::Purpose;
 
 /// The longest that an idle connection takes to answer before another one is opened.
@@ -20,6 +20,9 @@ const FRESH: Duration = Duration::from_millis(20);
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
 /// A connection that nothing used for so long is closed when it is met: what stands between may have forgotten it.
 const MAX_IDLE: Duration = Duration::from_mins(5);
+
+/// How long after a refusal by a server that became read-only another connection is tried.
+const DEMOTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// How PostgreSQL names a start of a session that it, or a pooler, doesn't understand.
 const PROTOCOL_VIOLATION: &str = "08P01";
@@ -141,6 +144,16 @@ impl Demotion {
         let last = self.last.load(Ordering::Relaxed);
         last != 0 && self.since.elapsed().saturating_sub(age) < Duration::from_millis(last)
     }
+}
+
+/// Whether a write is worth another try, after a pause, because a demoted server refused it and there is time left.
+pub(super) async fn try_again<T>(outcome: &Result<T, StorageError>, deadline: Instant) -> bool {
+    let again = matches!(outcome, Err(StorageError::Database(error)) if is_demoted(error))
+        && Instant::now() + DEMOTED_PAUSE < deadline;
+    if again {
+        sleep(DEMOTED_PAUSE).await;
+    }
+    again
 }
 
 /// Whether PostgreSQL refused a write because it is read-only. Nothing was written then.

@@ -12,11 +12,11 @@ use std::sync::Arc;
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use tokio::sync::watch;
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::batch::Batches;
-use self::connect::is_demoted;
+use self::connect::try_again;
 use self::pool::{Pools, Purpose};
 pub(super) use self::session::Session;
 use super::migrations::{APPLIED, OLDEST_RELEASE, SchemaState};
@@ -25,8 +25,6 @@ use super::{
 };
 
 type PgQuery<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
-
-const DEMOTED_PAUSE: Duration = Duration::from_millis(100);
 
 const START_CHAT: &str = "
     WITH chat AS (INSERT INTO chats (id) VALUES ($1) RETURNING id)
@@ -143,13 +141,9 @@ impl Postgres {
             let mut session = self.session().await?;
             let query = bind(session.query(statement));
             let outcome = query.execute(session.connection()?).await;
-            match session.end(outcome).await {
-                Err(StorageError::Database(error))
-                    if is_demoted(&error) && Instant::now() + DEMOTED_PAUSE < deadline =>
-                {
-                    sleep(DEMOTED_PAUSE).await;
-                }
-                outcome => return outcome.map(|done| done.rows_affected()),
+            let outcome = session.end(outcome).await;
+            if !try_again(&outcome, deadline).await {
+                return outcome.map(|done| done.rows_affected());
             }
         }
     }
