@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Exactly one of `cluster` and `external`.
@@ -15,7 +16,10 @@ use serde::{Deserialize, Serialize};
             'external' (a Secret with the URL of your PostgreSQL): write one of them and remove the other"),
     validation = Rule::new("has(self.cluster) == has(oldSelf.cluster)")
         .message("spec.database can't change between 'cluster' and 'external', the messages would stay behind: \
-            make a second ChatApp with the other kind and move the data")
+            make a second ChatApp with the other kind and move the data"),
+    validation = Rule::new("!has(self.external) || self.deletionPolicy == 'Retain'")
+        .message("spec.database.deletionPolicy: Delete is for 'cluster'; an external database is not the operator's to delete: \
+            remove deletionPolicy")
 )]
 pub struct Database {
     /// A CloudNativePG cluster made for this ChatApp.
@@ -24,6 +28,20 @@ pub struct Database {
     /// A PostgreSQL database that exists already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<External>,
+    /// What becomes of the Cluster, and of all messages in it, when the ChatApp is deleted. Retain: it stays, and a new ChatApp of
+    /// the same name in this namespace adopts it. Delete: it goes with the ChatApp. With the namespace everything goes, always.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// What becomes of the database when the ChatApp is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// It stays.
+    #[default]
+    Retain,
+    /// It is deleted too.
+    Delete,
 }
 
 /// A CloudNativePG cluster named `<name>-db`.

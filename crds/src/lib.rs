@@ -7,7 +7,7 @@ mod database;
 mod server;
 mod status;
 
-pub use database::{Cluster, Database, External, SecretKeyRef, Storage};
+pub use database::{Cluster, Database, DeletionPolicy, External, SecretKeyRef, Storage};
 pub use server::{Frontend, Server};
 pub use status::{ChatAppStatus, ConditionType, Phase};
 
@@ -17,6 +17,12 @@ use serde::{Deserialize, Serialize};
 
 /// Annotation of a ChatApp: a new value makes the operator run a failed migration again.
 pub const RETRY_MIGRATION_ANNOTATION: &str = "sillychat.io/retry-migration";
+
+/// Finalizer of a ChatApp: the operator decides about the database before the ChatApp is gone.
+pub const DATABASE_FINALIZER: &str = "sillychat.io/database";
+
+/// Label of a database that a deleted ChatApp has left behind.
+pub const RETAINED_LABEL: &str = "sillychat.io/retained";
 
 /// Key of the content `ConfigMap` that holds the YAML.
 pub const CONTENT_KEY: &str = "content.yaml";

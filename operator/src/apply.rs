@@ -12,7 +12,11 @@ use serde_json::{Value, json};
 
 use crate::{
     compare::covers,
-    plan::{Child, Deletion, short_hash},
+    plan::{
+        Child, Deletion,
+        ownership::{self, Owner, Standing},
+        short_hash,
+    },
 };
 
 /// Field manager of everything that the operator applies.
@@ -57,17 +61,35 @@ impl ApplyError {
     }
 }
 
-/// Applies `child` unless `live`, the object in the watch cache, already is as wanted. Returns whether something was sent.
+/// What [`apply`] has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// Nothing: it was as wanted.
+    Unchanged,
+    Changed,
+    /// It was left behind by a former ChatApp of this name, and is this one's now.
+    Adopted,
+}
+
+/// Applies `child` unless `live`, the object in the watch cache, already is as wanted.
 pub(crate) async fn apply(
     client: &Client,
     namespace: &str,
-    owner_uid: &str,
+    owner: &Owner<'_>,
     child: &Child,
     live: Option<&Value>,
-) -> Result<bool, ApplyError> {
+) -> Result<Applied, ApplyError> {
     let wanted = with_hash(&child.object);
-    if live.is_some_and(|live| belongs_to(live, owner_uid) && covers(live, &wanted)) {
-        return Ok(false);
+    // The garbage collector must not find an owner where we want none.
+    let keeps_owner =
+        |object: &Value| ownership::has_owner(object) && !ownership::has_owner(&wanted);
+    let is_as_wanted = |live: &Value| {
+        owner.standing_of_value(live) == Standing::Ours
+            && covers(live, &wanted)
+            && !keeps_owner(live)
+    };
+    if live.is_some_and(is_as_wanted) {
+        return Ok(Applied::Unchanged);
     }
     let api = api(client, namespace, child.api_version(), child.kind());
     let error = |source| ApplyError::Api {
@@ -77,22 +99,34 @@ pub(crate) async fn apply(
     };
     // The cache holds only objects with our label: one without it may still have the name.
     let present = api.get_opt(child.name()).await.map_err(error)?;
-    let mut wanted = wanted;
+    let mut patched = wanted.clone();
+    let mut applied = Applied::Changed;
     if let Some(present) = present {
         let present = json!(present);
-        if !belongs_to(&present, owner_uid) {
-            let (kind, name) = (child.kind().to_owned(), child.name().to_owned());
-            return Err(if is_of_former_app(&present, child) {
-                ApplyError::Leaving { kind, name }
-            } else {
-                ApplyError::Foreign { kind, name }
-            });
+        let (kind, name) = (child.kind().to_owned(), child.name().to_owned());
+        match owner.standing_of_value(&present) {
+            Standing::Ours => {}
+            Standing::LeftBehind if ownership::is_marked(&present) => {
+                // First this, at one stroke: of two that want it one gets it.
+                merge(
+                    client,
+                    namespace,
+                    &present,
+                    ownership::adopted(&present, owner),
+                )
+                .await?;
+                applied = Applied::Adopted;
+            }
+            Standing::LeftBehind => applied = Applied::Adopted,
+            Standing::Leaving => return Err(ApplyError::Leaving { kind, name }),
+            Standing::Foreign => return Err(ApplyError::Foreign { kind, name }),
         }
         // Should it be deleted and made anew by somebody else right now, the API server refuses.
-        wanted["metadata"]["uid"] = present["metadata"]["uid"].clone();
+        patched["metadata"]["uid"] = present["metadata"]["uid"].clone();
     }
+    let wanted = patched;
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    match api
+    let result = match api
         .patch(child.name(), &params, &Patch::Apply(&wanted))
         .await
     {
@@ -107,19 +141,58 @@ pub(crate) async fn apply(
             };
             api.patch(child.name(), &params, &Patch::Merge(&wanted))
                 .await
-                .map_err(error)?;
+                .map_err(error)?
         }
-        other => {
-            other.map_err(error)?;
-        }
+        other => other.map_err(error)?,
+    };
+    let result = json!(result);
+    if keeps_owner(&result) {
+        merge(
+            client,
+            namespace,
+            &result,
+            ownership::adopted(&result, owner),
+        )
+        .await?;
     }
     tracing::info!(
         kind = child.kind(),
         name = child.name(),
         namespace,
+        adopted = applied == Applied::Adopted,
         "applied"
     );
-    Ok(true)
+    Ok(applied)
+}
+
+/// Merges `change` into `object`, if it still is as it was read.
+pub(crate) async fn merge(
+    client: &Client,
+    namespace: &str,
+    object: &Value,
+    mut change: Value,
+) -> Result<(), ApplyError> {
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let (kind, name) = (text("/kind"), text("/metadata/name"));
+    for field in ["uid", "resourceVersion"] {
+        change["metadata"][field] = object["metadata"][field].clone();
+    }
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let api = api(client, namespace, text("/apiVersion"), kind);
+    let merged = api.patch(name, &params, &Patch::Merge(&change)).await;
+    merged.map(drop).map_err(|source| ApplyError::Api {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        source,
+    })
 }
 
 /// Deletes the object, if it still is the one that was meant. It stays visible until all that it owns is gone: a Job until its
@@ -160,40 +233,15 @@ pub(crate) async fn delete(
     }
 }
 
-fn api(client: &Client, namespace: &str, api_version: &str, kind: &str) -> Api<DynamicObject> {
+pub(crate) fn api(
+    client: &Client,
+    namespace: &str,
+    api_version: &str,
+    kind: &str,
+) -> Api<DynamicObject> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
     Api::namespaced_with(client.clone(), namespace, &resource)
-}
-
-fn belongs_to(live: &Value, owner_uid: &str) -> bool {
-    let owners = live
-        .pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array);
-    owners
-        .into_iter()
-        .flatten()
-        .any(|owner| owner["uid"] == owner_uid && owner["controller"] == true)
-}
-
-/// Whether the object's controller is a ChatApp of the same name that is no more.
-fn is_of_former_app(present: &Value, child: &Child) -> bool {
-    let controller = |object: &Value| {
-        let owners = object
-            .pointer("/metadata/ownerReferences")
-            .and_then(Value::as_array)
-            .cloned();
-        owners
-            .into_iter()
-            .flatten()
-            .find(|owner| owner["controller"] == true)
-    };
-    let (Some(theirs), Some(ours)) = (controller(present), controller(&child.object)) else {
-        return false;
-    };
-    ["apiVersion", "kind", "name"]
-        .iter()
-        .all(|field| theirs[*field] == ours[*field])
 }
 
 fn with_hash(object: &Value) -> Value {
@@ -224,29 +272,5 @@ mod tests {
         let after = with_hash(&json!({"metadata": {"name": "a"}, "spec": {"image": "x"}}));
         assert!(!covers(&before, &after));
         assert!(covers(&after, &after));
-    }
-
-    #[test]
-    fn only_the_controller_owns() {
-        let live = |uid: &str, controller: bool| json!({"metadata": {"ownerReferences": [{"uid": uid, "controller": controller}]}});
-        assert!(belongs_to(&live("u1", true), "u1"));
-        assert!(!belongs_to(&live("u2", true), "u1"));
-        assert!(!belongs_to(&live("u1", false), "u1"));
-        assert!(!belongs_to(&json!({"metadata": {}}), "u1"));
-    }
-
-    #[test]
-    fn what_a_former_app_of_the_name_owned_is_on_its_way_out() {
-        let owned = |name: &str, uid: &str| {
-            json!({"metadata": {"ownerReferences": [
-            {"apiVersion": "sillychat.io/v1alpha1", "kind": "ChatApp", "name": name, "uid": uid, "controller": true}]}})
-        };
-        let child = Child {
-            condition: chatapp_crds::ConditionType::ServerAvailable,
-            object: owned("demo", "new"),
-        };
-        assert!(is_of_former_app(&owned("demo", "old"), &child));
-        assert!(!is_of_former_app(&owned("other", "old"), &child));
-        assert!(!is_of_former_app(&json!({"metadata": {}}), &child));
     }
 }

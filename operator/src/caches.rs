@@ -26,7 +26,7 @@ use tokio::sync::watch;
 
 use crate::{
     apply::trim,
-    plan::{self, APP_LABEL, CNPG_API_VERSION, Child, ChildNames, Observed},
+    plan::{APP_LABEL, CNPG_API_VERSION, Child, ChildNames, Observed, ownership::Owner},
 };
 
 /// Which namespaces are watched.
@@ -191,8 +191,8 @@ impl Caches {
             cnpg_installed: self.clusters.wait_until_ready().now_or_never().is_some(),
             cluster: self
                 .cluster(&namespace, &names.cluster)
-                // One of somebody else's, or of a former ChatApp of this name, is nothing to migrate.
-                .filter(|cluster| plan::is_owned_by(app, &**cluster))
+                // One of somebody else's, or one that goes with a former ChatApp of this name, is nothing to migrate.
+                .filter(|cluster| Owner::of(app).standing(&**cluster).is_child())
                 .map(|cluster| json!(*cluster)),
             jobs: of_app(&self.jobs, app),
             server: get(&self.deployments, &namespace, &names.server).map(Arc::unwrap_or_clone),

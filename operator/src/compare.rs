@@ -70,7 +70,7 @@ fn same_quantity(one: &str, other: &str) -> bool {
 }
 
 /// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
-fn parse_quantity(text: &str) -> Option<f64> {
+pub(crate) fn parse_quantity(text: &str) -> Option<f64> {
     const SUFFIXES: [(&str, f64); 15] = [
         ("Ki", 1024.0),
         ("Mi", 1_048_576.0),

@@ -26,6 +26,7 @@ use kube::{
 use crate::{
     apply::{self, FIELD_MANAGER},
     caches::{self, Caches, Scope},
+    finalize,
     health::Health,
     pass::{self, PassError},
     plan::APP_LABEL,
@@ -74,7 +75,8 @@ impl ReconcileError {
         match self {
             Self::Unreadable(_) => true,
             Self::Pass(PassError::Apply(error)) => error.is_refusal(),
-            Self::Pass(PassError::Status(_) | PassError::Read { .. }) | Self::TimedOut => false,
+            Self::Pass(PassError::Status(_) | PassError::Finalizer(_) | PassError::Read { .. })
+            | Self::TimedOut => false,
         }
     }
 }
@@ -126,15 +128,17 @@ pub(crate) async fn run(
                 .concurrency(CONCURRENCY)
                 .debounce(Duration::from_millis(100)),
         )
-        .owns_stream_with(streams.clusters, caches::cluster_resource())
+        // A Cluster that is to be retained has no owner.
+        .watches_stream_with(
+            streams.clusters,
+            |cluster| app_of(&cluster),
+            caches::cluster_resource(),
+        )
         .owns_stream(streams.jobs)
         .owns_stream(streams.deployments)
         .owns_stream(streams.services)
         .owns_stream(streams.service_accounts)
-        .watches_stream(streams.pods, |pod| {
-            let name = pod.labels().get(APP_LABEL).cloned();
-            name.map(|name| ObjectRef::new(&name).within(&pod.namespace().unwrap_or_default()))
-        })
+        .watches_stream(streams.pods, |pod| app_of(&pod))
         .watches_stream(content_stream, move |config_map| {
             users_of(&watched, &config_map)
         })
@@ -146,6 +150,12 @@ pub(crate) async fn run(
             }
         })
         .await;
+}
+
+/// The ChatApp that the label names.
+fn app_of(object: &impl ResourceExt) -> Option<ObjectRef<DeserializeGuard<ChatApp>>> {
+    let name = object.labels().get(APP_LABEL)?;
+    Some(ObjectRef::new(name).within(&object.namespace().unwrap_or_default()))
 }
 
 /// The ChatApps whose content is in this ConfigMap.
@@ -175,17 +185,27 @@ async fn reconcile(
         .0
         .as_ref()
         .map_err(|error| ReconcileError::Unreadable(Box::new(error.clone())))?;
-    // Owner references do the rest.
     if app.metadata.deletion_timestamp.is_some() {
-        return Ok(Action::await_change());
+        let release = finalize::release(app, &context.client, &context.recorder);
+        let released = in_time(release).await?;
+        return Ok(if released {
+            Action::await_change()
+        } else {
+            Action::requeue(WAITING)
+        });
     }
     context.caches.filled().await;
     let pass = pass::pass(app, &context.client, &context.caches, &context.recorder);
-    let ready = tokio::time::timeout(PASS_LIMIT, pass)
-        .await
-        .map_err(|_| ReconcileError::TimedOut)??;
+    let ready = in_time(pass).await?;
     context.failures().remove(&ObjectRef::from_obj(app));
     Ok(Action::requeue(if ready { AT_REST } else { WAITING }))
+}
+
+async fn in_time(
+    pass: impl Future<Output = Result<bool, PassError>>,
+) -> Result<bool, ReconcileError> {
+    let result = tokio::time::timeout(PASS_LIMIT, pass).await;
+    Ok(result.map_err(|_| ReconcileError::TimedOut)??)
 }
 
 // The signature is kube's.

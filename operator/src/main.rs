@@ -4,6 +4,7 @@ mod apply;
 mod caches;
 mod compare;
 mod controller;
+mod finalize;
 mod health;
 mod pass;
 mod plan;

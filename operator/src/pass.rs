@@ -17,9 +17,10 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::{
-    apply::{self, ApplyError, FIELD_MANAGER},
+    apply::{self, Applied, ApplyError, FIELD_MANAGER},
     caches::Caches,
-    plan::{self, APP_LABEL, Plan, Verdict},
+    finalize,
+    plan::{self, APP_LABEL, Child, Plan, Verdict, ownership::Owner},
     status,
 };
 
@@ -30,6 +31,8 @@ pub(crate) enum PassError {
     Apply(#[from] ApplyError),
     #[error("status of the ChatApp: {0}")]
     Status(#[source] kube::Error),
+    #[error("finalizer of the ChatApp: {0}")]
+    Finalizer(#[source] kube::Error),
     #[error("{what}: {source}")]
     Read {
         what: String,
@@ -45,8 +48,10 @@ pub(crate) async fn pass(
     caches: &Caches,
     recorder: &Recorder,
 ) -> Result<bool, PassError> {
+    let held = finalize::hold(app, client).await?;
+    let app = held.as_ref().unwrap_or(app);
     let namespace = app.namespace().unwrap_or_default();
-    let uid = app.uid().unwrap_or_default();
+    let owner = Owner::of(app);
     let mut observed = caches.observe(app);
     observed.content = content(app, client, &namespace).await?;
     let mut plan = plan::plan(app, &observed);
@@ -71,9 +76,13 @@ pub(crate) async fn pass(
     } = &mut plan;
     for child in children {
         let live = caches.live(&namespace, child);
-        if let Err(error) = apply::apply(client, &namespace, &uid, child, live.as_ref()).await {
-            report(verdicts, child.condition, &error);
-            failure.get_or_insert(error);
+        match apply::apply(client, &namespace, &owner, child, live.as_ref()).await {
+            Ok(Applied::Adopted) => tell_of_adoption(app, child, recorder).await,
+            Ok(Applied::Changed | Applied::Unchanged) => {}
+            Err(error) => {
+                report(verdicts, child.condition, &error);
+                failure.get_or_insert(error);
+            }
         }
     }
     let present = status::status(app, &plan, Timestamp::now());
@@ -111,7 +120,11 @@ async fn migrations(
     Ok((jobs, list(client, namespace, &params).await?))
 }
 
-async fn list<K>(client: &Client, namespace: &str, params: &ListParams) -> Result<Vec<K>, PassError>
+pub(crate) async fn list<K>(
+    client: &Client,
+    namespace: &str,
+    params: &ListParams,
+) -> Result<Vec<K>, PassError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -142,7 +155,7 @@ fn report(verdicts: &mut [(ConditionType, Verdict)], condition: ConditionType, e
 
 /// Returns whether it was written: not if the ChatApp has changed since it was read, its watch starts another pass then. So a
 /// status that is computed from an outdated one never moves a transition time.
-async fn write_status(
+pub(crate) async fn write_status(
     app: &ChatApp,
     present: &ChatAppStatus,
     client: &Client,
@@ -193,10 +206,30 @@ async fn announce(app: &ChatApp, present: &ChatAppStatus, recorder: &Recorder) {
             action: condition.type_.clone(),
             secondary: None,
         };
-        // An event that gets lost is no reason to do the pass again.
-        if let Err(error) = recorder.publish(&event, &app.object_ref(&())).await {
-            tracing::warn!(%error, "event");
-        }
+        publish(app, recorder, &event).await;
+    }
+}
+
+/// Of a database that was left behind people want to know where it went.
+async fn tell_of_adoption(app: &ChatApp, child: &Child, recorder: &Recorder) {
+    let (kind, name) = (child.kind(), child.name());
+    let event = Event {
+        type_: EventType::Normal,
+        reason: "Adopted".to_owned(),
+        note: Some(note(&format!(
+            "{kind} {name}, which a former ChatApp {} has left behind, is this one's now",
+            app.name_any()
+        ))),
+        action: kind.to_owned(),
+        secondary: None,
+    };
+    publish(app, recorder, &event).await;
+}
+
+/// An event that gets lost is no reason to do the pass again.
+pub(crate) async fn publish(app: &ChatApp, recorder: &Recorder, event: &Event) {
+    if let Err(error) = recorder.publish(event, &app.object_ref(&())).await {
+        tracing::warn!(%error, "event");
     }
 }
 

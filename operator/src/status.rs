@@ -43,6 +43,22 @@ pub(crate) fn status(app: &ChatApp, plan: &Plan, now: Timestamp) -> ChatAppStatu
     }
 }
 
+/// The status of a ChatApp that is being deleted and has to wait: what was known of its parts, and what it waits for.
+pub(crate) fn deleting(app: &ChatApp, message: String, now: Timestamp) -> ChatAppStatus {
+    let mut status = app.status.clone().unwrap_or_default();
+    let verdict = Verdict::waiting("Deleting", message);
+    let ready = condition(app, &status.conditions, ConditionType::Ready, &verdict, now);
+    status
+        .conditions
+        .retain(|condition| condition.type_ != ready.type_);
+    status.conditions.push(ready);
+    ChatAppStatus {
+        observed_generation: app.metadata.generation,
+        phase: Some(Phase::Progressing),
+        ..status
+    }
+}
+
 /// `Ready` says what is in the way: what has failed before what is waited for, and the earlier step before the later.
 fn sum_up(verdicts: &[(ConditionType, Verdict)]) -> Verdict {
     let failed = verdicts

@@ -1,8 +1,10 @@
 //! The database: a CloudNativePG `Cluster` that belongs to the ChatApp, or one of somebody else's that only a Secret tells of.
 //!
-//! The Cluster is owned by the ChatApp: who deletes the ChatApp deletes its messages.
+//! What becomes of the Cluster with the ChatApp's end is `deletion`'s business; a Cluster that is to stay has no owner from the start.
 
-use chatapp_crds::{ChatApp, Cluster, External};
+use std::collections::BTreeMap;
+
+use chatapp_crds::{ChatApp, Cluster, DeletionPolicy, External};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde_json::{Value, json};
@@ -10,10 +12,11 @@ use serde_json::{Value, json};
 use super::{
     Child, Deletion, Observed,
     names::{self, Component},
+    ownership::OWNER_ANNOTATION,
     pods,
     verdict::Verdict,
 };
-use crate::compare::covers;
+use crate::compare::{covers, parse_quantity};
 
 /// `apiVersion` of CloudNativePG's resources.
 pub(crate) const CNPG_API_VERSION: &str = "postgresql.cnpg.io/v1";
@@ -69,10 +72,18 @@ pub(crate) fn identity(source: &Source<'_>, observed: &Observed) -> Option<Strin
 /// The `Cluster` object.
 pub(crate) fn cluster(app: &ChatApp, spec: &Cluster) -> Child {
     let labels = json!({ names::APP_LABEL: app.name_any(), names::COMPONENT_LABEL: Component::Database.as_str() });
+    let mut metadata = names::metadata(app, Component::Database, names::database(app));
+    if app.spec.database.deletion_policy == DeletionPolicy::Retain {
+        metadata.owner_references = None;
+    }
+    metadata.annotations = Some(BTreeMap::from([(
+        OWNER_ANNOTATION.to_owned(),
+        app.uid().unwrap_or_default(),
+    )]));
     let mut object = json!({
         "apiVersion": CNPG_API_VERSION,
         "kind": "Cluster",
-        "metadata": names::metadata(app, Component::Database, names::database(app)),
+        "metadata": metadata,
         "spec": {
             "instances": spec.instances,
             "storage": { "size": spec.storage.size },
@@ -174,6 +185,23 @@ pub(crate) fn stuck(app: &ChatApp, source: &Source<'_>, observed: &Observed) -> 
         .into_iter()
         .filter(|pod| has_label(pod, POD_ROLE_LABEL, "instance"));
     instances.filter_map(Deletion::of).collect()
+}
+
+/// Why the Cluster can't be as wanted: a ChatApp that adopts one, or whose Cluster was grown by hand, must not ask for less.
+pub(crate) fn refusal(source: &Source<'_>, observed: &Observed) -> Option<Verdict> {
+    let (Source::Cluster(wanted), Some(cluster)) = (source, &observed.cluster) else {
+        return None;
+    };
+    let live = cluster.pointer("/spec/storage/size")?.as_str()?;
+    let shrinks = parse_quantity(&wanted.storage.size)? < parse_quantity(live)?;
+    shrinks.then(|| {
+        let name = cluster.pointer("/metadata/name").and_then(Value::as_str);
+        let message = format!(
+            "Cluster {} has volumes of {live}, which can't shrink: write {live} or more to spec.database.cluster.storage.size",
+            name.unwrap_or_default(),
+        );
+        Verdict::failed("StorageWouldShrink", message)
+    })
 }
 
 /// Whether the database accepts what the ChatApp asks of it.

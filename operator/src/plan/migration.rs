@@ -15,15 +15,15 @@ use kube::{ResourceExt, api::ObjectMeta};
 use super::{
     Child, Deletion, Observed,
     database::{self, Source},
-    is_owned_by,
     names::{self, Component},
+    ownership::{Owner, Standing},
     pods, server,
     verdict::Verdict,
     workload,
 };
 
 /// Label that the Job controller puts on a Job's pods.
-const JOB_NAME_LABEL: &str = "batch.kubernetes.io/job-name";
+pub(crate) const JOB_NAME_LABEL: &str = "batch.kubernetes.io/job-name";
 
 /// What to do about the migration, and how it stands.
 pub(crate) struct Migration {
@@ -52,11 +52,12 @@ pub(crate) fn plan(
     let image = &app.spec.server.image;
     let key = names::short_hash([image.as_str(), &identity]);
     let (job_name, job) = job(app, source, &identity);
-    // Only ours: a Job of CloudNativePG's has our label too.
+    // A Job of CloudNativePG's has our label too.
+    let owner = Owner::of(app);
     let ours: Vec<&Job> = observed
         .jobs
         .iter()
-        .filter(|job| is_owned_by(app, *job))
+        .filter(|job| owner.standing(*job).is_child())
         .collect();
     let deletions = ours
         .iter()
@@ -86,9 +87,10 @@ pub(crate) fn plan(
             None,
         );
     }
-    if let Some(former) = former_migration(&ours, observed, &job_name) {
-        let message =
-            format!("{former} of a former spec is being stopped: two migrations never run at once");
+    if let Some(former) = former_migration(&owner, &ours, observed, &job_name) {
+        let message = format!(
+            "{former} of a former spec or ChatApp is being stopped: two migrations never run at once"
+        );
         return migration(Verdict::waiting("WaitingForFormerMigration", message), None);
     }
     match ours.iter().find(|job| job.name_any() == job_name) {
@@ -107,11 +109,20 @@ pub(crate) fn plan(
     }
 }
 
-/// A Job or pod that may still be migrating for a former spec.
-fn former_migration(ours: &[&Job], observed: &Observed, job_name: &str) -> Option<String> {
-    let job = ours
-        .iter()
-        .find(|job| job.name_any() != job_name && !has_ended(job));
+/// A Job or pod that may still be migrating for a former spec, or for a former ChatApp of the name.
+fn former_migration(
+    owner: &Owner<'_>,
+    ours: &[&Job],
+    observed: &Observed,
+    job_name: &str,
+) -> Option<String> {
+    let is_former = |job: &&Job| match owner.standing(*job) {
+        Standing::Ours | Standing::LeftBehind => job.name_any() != job_name,
+        Standing::Leaving => true,
+        Standing::Foreign => false,
+    };
+    let mut jobs = observed.jobs.iter().filter(is_former);
+    let job = jobs.find(|job| !has_ended(job));
     // By uid: a Job that was deleted by hand leaves a pod behind for a while, and the next one has the same name.
     let present = ours.iter().find(|job| job.name_any() == job_name);
     let is_former = |pod: &&Pod| {
@@ -124,7 +135,7 @@ fn former_migration(ours: &[&Job], observed: &Observed, job_name: &str) -> Optio
     };
     let pod = observed
         .pods_of(Component::Migration)
-        .filter(|pod| !matches!(phase(pod), "Succeeded" | "Failed"))
+        .filter(|pod| !pod_has_ended(pod))
         .find(is_former);
     job.map(|job| format!("Job {}", job.name_any()))
         .or_else(|| pod.map(|pod| format!("pod {}", pod.name_any())))
@@ -151,7 +162,7 @@ fn outcome(job: &Job) -> Option<Outcome> {
 }
 
 /// `FailureTarget` says how it will end, while its pods may still run.
-fn has_ended(job: &Job) -> bool {
+pub(crate) fn has_ended(job: &Job) -> bool {
     let conditions = job
         .status
         .as_ref()
@@ -206,6 +217,10 @@ fn phase(pod: &Pod) -> &str {
     status
         .and_then(|status| status.phase.as_deref())
         .unwrap_or_default()
+}
+
+pub(crate) fn pod_has_ended(pod: &Pod) -> bool {
+    matches!(phase(pod), "Succeeded" | "Failed")
 }
 
 fn last_words(pod: &Pod) -> String {

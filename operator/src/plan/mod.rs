@@ -9,9 +9,11 @@
 
 mod content;
 mod database;
+pub(crate) mod deletion;
 mod frontend;
 mod migration;
 mod names;
+pub(crate) mod ownership;
 mod pods;
 mod server;
 #[cfg(test)]
@@ -61,13 +63,6 @@ impl Observed {
                 .is_some_and(|label| label == component.as_str())
         })
     }
-}
-
-/// Whether the ChatApp, this one and no former one of the same name, is the object's controller.
-pub(crate) fn is_owned_by(app: &ChatApp, object: &impl ResourceExt) -> bool {
-    object.owner_references().iter().any(|owner| {
-        owner.controller == Some(true) && Some(&owner.uid) == app.metadata.uid.as_ref()
-    })
 }
 
 /// An object that should exist just so.
@@ -181,7 +176,10 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
             replicas: (0, 0, 0),
         };
     };
-    let database = database::verdict(app, &source, observed);
+    let refusal = database::refusal(&source, observed);
+    let database = refusal
+        .clone()
+        .unwrap_or_else(|| database::verdict(app, &source, observed));
     let migration = migration::plan(app, &source, observed, &database);
     let stuck = database::stuck(app, &source, observed);
     let content = ContentState::of(app, observed);
@@ -197,6 +195,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     ];
     if let database::Source::Cluster(spec) = source
         && observed.cnpg_installed
+        && refusal.is_none()
     {
         children.push(database::cluster(app, spec));
     }

@@ -12,6 +12,10 @@ use sha2::{Digest, Sha256};
 pub(crate) const APP_LABEL: &str = "sillychat.io/chatapp";
 /// Label of every child: which part of the ChatApp it is.
 pub(crate) const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
+/// Label of every child: who made it.
+pub(crate) const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// Value of that label.
+pub(crate) const MANAGER: &str = "chatapp-operator";
 
 /// A part of a ChatApp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,8 +44,9 @@ impl Component {
     }
 }
 
+/// CloudNativePG calls its account as the Cluster: with a suffix of its own ours can't be that of a ChatApp called `<name>-db`.
 pub(crate) fn service_account(app: &ChatApp) -> String {
-    app.name_any()
+    format!("{}-pods", app.name_any())
 }
 
 pub(crate) fn database(app: &ChatApp) -> String {
@@ -69,7 +74,7 @@ pub(crate) fn labels(app: &ChatApp, component: Component) -> BTreeMap<String, St
             ("app.kubernetes.io/name", "chatapp"),
             ("app.kubernetes.io/instance", &app.name_any()),
             ("app.kubernetes.io/part-of", "chatapp"),
-            ("app.kubernetes.io/managed-by", "chatapp-operator"),
+            (MANAGED_BY_LABEL, MANAGER),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
@@ -83,6 +88,14 @@ fn selector_labels(app: &ChatApp, component: Component) -> BTreeMap<String, Stri
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into()
+}
+
+/// Whether the labels are all of ours: what CloudNativePG makes inherits but two of them.
+pub(crate) fn is_made_by_us(object: &impl ResourceExt) -> bool {
+    object
+        .labels()
+        .get(MANAGED_BY_LABEL)
+        .is_some_and(|label| label == MANAGER)
 }
 
 /// Selects the pods of a part.

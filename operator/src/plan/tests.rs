@@ -240,7 +240,7 @@ fn each_step_waits_for_the_one_before() {
     assert_eq!(
         kinds(&plan),
         [
-            "ServiceAccount/demo",
+            "ServiceAccount/demo-pods",
             "Service/demo-server",
             "Service/demo-frontend",
             "Cluster/demo-db"

@@ -1,0 +1,125 @@
+//! The finalizer: put on before anything is made, and taken off a deleted ChatApp when `plan::deletion` has nothing left to do.
+//! While the operator is down, a deleted ChatApp waits for it.
+
+use chatapp_crds::ChatApp;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ListParams, Patch, PatchParams},
+    runtime::events::{Event, EventType, Recorder},
+};
+use serde_json::json;
+
+use crate::{
+    apply::{self, FIELD_MANAGER},
+    pass::{self, PassError},
+    plan::{
+        APP_LABEL, CNPG_API_VERSION,
+        deletion::{self, Remains, Step},
+        ownership,
+    },
+    status,
+};
+
+/// Puts the finalizer on, if the ChatApp needs it and hasn't got it. Returns the ChatApp as it is then.
+pub(crate) async fn hold(app: &ChatApp, client: &Client) -> Result<Option<ChatApp>, PassError> {
+    if !deletion::needs_finalizer(app) || deletion::has_finalizer(app) {
+        return Ok(None);
+    }
+    set_finalizers(app, client, true).await.map(Some)
+}
+
+/// Does the next step for a ChatApp that is being deleted. Returns whether it has let go of it.
+pub(crate) async fn release(
+    app: &ChatApp,
+    client: &Client,
+    recorder: &Recorder,
+) -> Result<bool, PassError> {
+    if !deletion::has_finalizer(app) {
+        return Ok(true);
+    }
+    let namespace = app.namespace().unwrap_or_default();
+    let step = if is_terminating(client, &namespace).await {
+        Step::Release
+    } else {
+        deletion::plan(app, &remains(app, client, &namespace).await?)
+    };
+    match step {
+        Step::Wait { deletions, message } => {
+            for deletion in &deletions {
+                apply::delete(client, &namespace, deletion).await?;
+            }
+            let present = status::deleting(app, message, Timestamp::now());
+            if app.status.as_ref() != Some(&present) {
+                pass::write_status(app, &present, client).await?;
+            }
+            return Ok(false);
+        }
+        Step::Retain(cluster) => {
+            let marks = ownership::retained(&cluster, Timestamp::now());
+            apply::merge(client, &namespace, &cluster, marks).await?;
+            let event = Event {
+                type_: EventType::Normal,
+                reason: "DatabaseRetained".to_owned(),
+                note: Some(deletion::retained_note(app)),
+                action: "Delete".to_owned(),
+                secondary: None,
+            };
+            pass::publish(app, recorder, &event).await;
+        }
+        Step::Delete(deletion) => apply::delete(client, &namespace, &deletion).await?,
+        Step::Release => {}
+    }
+    match set_finalizers(app, client, false).await {
+        Ok(_) => {}
+        // Gone already: somebody else has taken it off.
+        Err(PassError::Finalizer(kube::Error::Api(status))) if status.code == 404 => {}
+        Err(error) => return Err(error),
+    }
+    tracing::info!(name = app.name_any(), namespace, "released");
+    Ok(true)
+}
+
+/// In a namespace that is being deleted everything goes, and nothing can be created: there is nothing to decide, and an API that
+/// fails there must not hold up the rest. An operator that may not read namespaces takes the long way.
+async fn is_terminating(client: &Client, namespace: &str) -> bool {
+    let namespace = Api::<Namespace>::all(client.clone())
+        .get_metadata(namespace)
+        .await;
+    namespace.is_ok_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
+}
+
+async fn remains(app: &ChatApp, client: &Client, namespace: &str) -> Result<Remains, PassError> {
+    let params = ListParams::default().labels(&format!("{APP_LABEL}={}", app.name_any()));
+    let name = deletion::cluster_name(app);
+    // Not found, too, if there is no such kind any more.
+    let cluster = apply::api(client, namespace, CNPG_API_VERSION, "Cluster")
+        .get_opt(&name)
+        .await;
+    let cluster = cluster.map_err(|source| PassError::Read {
+        what: format!("Cluster {name}"),
+        source,
+    })?;
+    Ok(Remains {
+        cluster: cluster.map(|cluster| json!(cluster)),
+        jobs: pass::list(client, namespace, &params).await?,
+        pods: pass::list(client, namespace, &params).await?,
+    })
+}
+
+/// Only if the ChatApp is still as it was read: others have finalizers too.
+async fn set_finalizers(app: &ChatApp, client: &Client, ours: bool) -> Result<ChatApp, PassError> {
+    let api: Api<ChatApp> = Api::namespaced(client.clone(), &app.namespace().unwrap_or_default());
+    let patch = json!({"metadata": {
+        "uid": app.uid(), "resourceVersion": app.resource_version(), "finalizers": deletion::finalizers(app, ours),
+    }});
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let patched = api
+        .patch(&app.name_any(), &params, &Patch::Merge(&patch))
+        .await;
+    patched.map_err(PassError::Finalizer)
+}

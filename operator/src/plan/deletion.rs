@@ -1,0 +1,392 @@
+//! What happens before a deleted ChatApp is gone. The garbage collector takes its children; only the database needs a decision. Like
+//! the plan of a pass it is a function of values, and it is made anew until it says that nothing is left to do.
+//!
+//! `Retain`: the Cluster stays and is marked, but not while a migration runs, since a new ChatApp of the name may adopt it at once.
+//! `Delete`: it goes. Nothing here waits for something that may never come where nothing is to be kept: not in a namespace that
+//! is being deleted, and not for a Cluster that is gone or going.
+
+use chatapp_crds::{ChatApp, DATABASE_FINALIZER, DeletionPolicy};
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use kube::ResourceExt;
+use serde_json::Value;
+
+use super::{
+    CNPG_API_VERSION, Deletion, migration, names,
+    ownership::{Owner, Standing},
+};
+
+/// Kubernetes' own finalizer of an object that is deleted without what it owns (`kubectl delete --cascade=orphan`).
+const ORPHAN_FINALIZER: &str = "orphan";
+
+/// What there is when a ChatApp is deleted; asked of the API server, not of the caches: it is decided once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Remains {
+    /// What has the name of the ChatApp's Cluster.
+    pub(crate) cluster: Option<Value>,
+    /// Jobs with the ChatApp's label.
+    pub(crate) jobs: Vec<Job>,
+    /// Pods with the ChatApp's label.
+    pub(crate) pods: Vec<Pod>,
+}
+
+/// The next thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    /// Delete these and look again. The message says what is waited for.
+    Wait {
+        deletions: Vec<Deletion>,
+        message: String,
+    },
+    /// Mark the Cluster as left behind, then release.
+    Retain(Value),
+    /// Delete the Cluster, then release.
+    Delete(Deletion),
+    /// Remove the finalizer.
+    Release,
+}
+
+/// Whether the ChatApp must not go without a look at its database.
+pub(crate) fn needs_finalizer(app: &ChatApp) -> bool {
+    app.spec.database.cluster.is_some()
+}
+
+pub(crate) fn has_finalizer(app: &ChatApp) -> bool {
+    app.finalizers()
+        .iter()
+        .any(|finalizer| finalizer == DATABASE_FINALIZER)
+}
+
+/// Name of the Cluster that [`Remains`] are to be asked for.
+pub(crate) fn cluster_name(app: &ChatApp) -> String {
+    names::database(app)
+}
+
+/// Plans the next step for a ChatApp that is being deleted in a namespace that stays.
+pub(crate) fn plan(app: &ChatApp, remains: &Remains) -> Step {
+    let owner = Owner::of(app);
+    let ours = remains.cluster.as_ref().filter(|cluster| {
+        owner.standing_of_value(cluster) == Standing::Ours
+            && cluster.pointer("/metadata/deletionTimestamp").is_none()
+    });
+    let Some(cluster) = ours else {
+        return Step::Release;
+    };
+    let is_orphaned = app
+        .finalizers()
+        .iter()
+        .any(|finalizer| finalizer == ORPHAN_FINALIZER);
+    match app.spec.database.deletion_policy {
+        DeletionPolicy::Delete if !is_orphaned => {
+            deletion(app, cluster).map_or(Step::Release, Step::Delete)
+        }
+        DeletionPolicy::Delete | DeletionPolicy::Retain => {
+            let step = work_under_way(&owner, remains);
+            step.unwrap_or_else(|| Step::Retain(cluster.clone()))
+        }
+    }
+}
+
+fn deletion(app: &ChatApp, cluster: &Value) -> Option<Deletion> {
+    Some(Deletion {
+        api_version: CNPG_API_VERSION.to_owned(),
+        kind: "Cluster".to_owned(),
+        name: names::database(app),
+        uid: cluster.pointer("/metadata/uid")?.as_str()?.to_owned(),
+    })
+}
+
+/// Jobs of ours work on the database: migrations, imports and the like.
+fn work_under_way(owner: &Owner<'_>, remains: &Remains) -> Option<Step> {
+    let jobs: Vec<&Job> = remains
+        .jobs
+        .iter()
+        .filter(|job| names::is_made_by_us(*job) && owner.standing(*job) != Standing::Foreign)
+        .filter(|job| !migration::has_ended(job))
+        .collect();
+    let pod = remains
+        .pods
+        .iter()
+        .filter(|pod| {
+            names::is_made_by_us(*pod) && pod.labels().contains_key(migration::JOB_NAME_LABEL)
+        })
+        .find(|pod| !migration::pod_has_ended(pod));
+    let what = match (pod, jobs.first()) {
+        (Some(pod), _) => {
+            let name = pod.name_any();
+            let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+            let node = node.unwrap_or("none yet");
+            format!(
+                "pod {name}, which works on it, ends (if its node, {node}, is gone for good: kubectl delete pod {name} --force)"
+            )
+        }
+        (None, Some(job)) => format!("Job {}, which works on it, is stopped", job.name_any()),
+        (None, None) => return None,
+    };
+    Some(Step::Wait {
+        deletions: jobs.into_iter().filter_map(Deletion::of).collect(),
+        message: format!(
+            "being deleted; Cluster {}-db is left behind as soon as {what}",
+            owner.name
+        ),
+    })
+}
+
+/// What people are told about a Cluster that stays.
+pub(crate) fn retained_note(app: &ChatApp) -> String {
+    let (name, cluster) = (app.name_any(), names::database(app));
+    format!(
+        "Cluster {cluster} stays with all messages: a new ChatApp {name} in this namespace adopts it; to delete it: \
+         kubectl delete clusters.postgresql.cnpg.io {cluster}"
+    )
+}
+
+/// The finalizers with ours, or without.
+pub(crate) fn finalizers(app: &ChatApp, ours: bool) -> Vec<String> {
+    let others = app
+        .finalizers()
+        .iter()
+        .filter(|finalizer| *finalizer != DATABASE_FINALIZER);
+    others
+        .cloned()
+        .chain(ours.then(|| DATABASE_FINALIZER.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::ownership::{self, OWNER_ANNOTATION, adopted, retained};
+
+    fn app(policy: &str, finalizers: &[&str]) -> ChatApp {
+        serde_json::from_value(json!({
+            "apiVersion": "sillychat.io/v1alpha1", "kind": "ChatApp",
+            "metadata": {"name": "demo", "namespace": "test", "uid": "app-uid", "finalizers": finalizers,
+                "deletionTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"server": {"image": "server:1"}, "frontend": {"image": "page:1"},
+                "database": {"deletionPolicy": policy, "cluster": {"storage": {"size": "1Gi"}}}},
+        }))
+        .expect("a ChatApp")
+    }
+
+    /// As the operator makes it for [`app`].
+    fn cluster(app: &ChatApp) -> Value {
+        let spec = app.spec.database.cluster.as_ref().expect("a cluster");
+        let mut cluster = crate::plan::database::cluster(app, spec).object;
+        cluster["metadata"]["uid"] = json!("cluster-uid");
+        cluster
+    }
+
+    fn with_cluster(cluster: Value) -> Remains {
+        Remains {
+            cluster: Some(cluster),
+            ..Remains::default()
+        }
+    }
+
+    fn migration(name: &str, conditions: &Value) -> Job {
+        let owners = json!([{"apiVersion": "sillychat.io/v1alpha1", "kind": "ChatApp", "name": "demo", "uid": "app-uid", "controller": true}]);
+        let labels = json!({"sillychat.io/chatapp": "demo", "app.kubernetes.io/managed-by": "chatapp-operator"});
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "uid": format!("uid-of-{name}"), "labels": labels, "ownerReferences": owners},
+            "status": {"conditions": conditions},
+        }))
+        .expect("a Job")
+    }
+
+    fn pod(phase: &str) -> Pod {
+        let labels = json!({"sillychat.io/chatapp": "demo", "app.kubernetes.io/managed-by": "chatapp-operator", "batch.kubernetes.io/job-name": "new"});
+        let pod = json!({"metadata": {"name": "p", "labels": labels}, "spec": {"nodeName": "n1", "containers": []}, "status": {"phase": phase}});
+        serde_json::from_value(pod).expect("a Pod")
+    }
+
+    #[test]
+    fn a_retained_cluster_has_no_owner_from_the_start() {
+        // The garbage collector doesn't ask finalizers when a ChatApp is deleted in the foreground.
+        let retain = app("Retain", &[]);
+        let cluster = cluster(&retain);
+        assert!(!ownership::has_owner(&cluster), "{cluster}");
+        assert_eq!(
+            Owner::of(&retain).standing_of_value(&cluster),
+            Standing::Ours
+        );
+    }
+
+    #[test]
+    fn retain_leaves_the_cluster_and_delete_does_not() {
+        let retain = app("Retain", &[]);
+        let ours = cluster(&retain);
+        assert_eq!(
+            plan(&retain, &with_cluster(ours.clone())),
+            Step::Retain(ours)
+        );
+        let delete = app("Delete", &[]);
+        let Step::Delete(deletion) = plan(&delete, &with_cluster(cluster(&delete))) else {
+            panic!("not deleted")
+        };
+        assert_eq!(
+            (
+                deletion.kind.as_str(),
+                deletion.name.as_str(),
+                deletion.uid.as_str()
+            ),
+            ("Cluster", "demo-db", "cluster-uid")
+        );
+    }
+
+    #[test]
+    fn a_policy_that_was_changed_a_moment_ago_counts_whatever_the_cluster_has() {
+        let (retain, delete) = (app("Retain", &[]), app("Delete", &[]));
+        assert!(matches!(
+            plan(&retain, &with_cluster(cluster(&delete))),
+            Step::Retain(_)
+        ));
+        assert!(matches!(
+            plan(&delete, &with_cluster(cluster(&retain))),
+            Step::Delete(_)
+        ));
+    }
+
+    #[test]
+    fn deleted_without_its_children_it_leaves_the_cluster_too() {
+        let delete = app("Delete", &["orphan", DATABASE_FINALIZER]);
+        assert!(matches!(
+            plan(&delete, &with_cluster(cluster(&delete))),
+            Step::Retain(_)
+        ));
+    }
+
+    #[test]
+    fn where_there_is_nothing_to_decide_it_is_released_at_once() {
+        for policy in ["Retain", "Delete"] {
+            let app = app(policy, &[]);
+            let mut going = cluster(&app);
+            going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            let foreign = json!({"metadata": {"name": "demo-db", "uid": "theirs"}});
+            for cluster in [None, Some(going), Some(foreign)] {
+                let remains = Remains {
+                    cluster,
+                    jobs: vec![migration("m", &json!([]))],
+                    pods: vec![pod("Running")],
+                };
+                assert_eq!(plan(&app, &remains), Step::Release, "{remains:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_migration_is_stopped_before_the_cluster_is_left_behind() {
+        let app = app("Retain", &[]);
+        let mut remains = with_cluster(cluster(&app));
+        let ended = json!([{"type": "Complete", "status": "True"}]);
+        remains.jobs = vec![migration("old", &ended), migration("new", &json!([]))];
+        remains.pods = vec![pod("Running")];
+        let Step::Wait { deletions, message } = plan(&app, &remains) else {
+            panic!("doesn't wait")
+        };
+        let names: Vec<&str> = deletions
+            .iter()
+            .map(|deletion| deletion.name.as_str())
+            .collect();
+        assert_eq!(names, ["new"]);
+        assert!(
+            message.contains("pod p") && message.contains("its node, n1,"),
+            "{message}"
+        );
+
+        // The Job is gone, its pod not yet.
+        remains.jobs = vec![migration("old", &ended)];
+        assert!(
+            matches!(plan(&app, &remains), Step::Wait { deletions, .. } if deletions.is_empty())
+        );
+        remains.pods = vec![pod("Failed")];
+        assert!(matches!(plan(&app, &remains), Step::Retain(_)));
+    }
+
+    #[test]
+    fn a_retained_cluster_is_adopted_by_the_next_chat_app_of_the_name_only() {
+        let app = app("Delete", &[]);
+        let mut cluster = cluster(&app);
+        let marks = retained(&cluster, Timestamp::UNIX_EPOCH);
+        json_patch(&mut cluster, &marks);
+        assert_eq!(
+            cluster["metadata"]["annotations"]["sillychat.io/retained-at"],
+            "1970-01-01T00:00:00Z"
+        );
+        assert_eq!(
+            cluster["metadata"]["annotations"][OWNER_ANNOTATION],
+            "app-uid"
+        );
+        assert!(!ownership::has_owner(&cluster), "{cluster}");
+        assert_eq!(plan(&app, &with_cluster(cluster.clone())), Step::Release);
+
+        let next = Owner {
+            name: "demo",
+            uid: "next",
+        };
+        assert_eq!(next.standing_of_value(&cluster), Standing::LeftBehind);
+        assert_eq!(
+            Owner {
+                name: "other",
+                uid: "next"
+            }
+            .standing_of_value(&cluster),
+            Standing::Foreign
+        );
+        let marks = adopted(&cluster, &next);
+        json_patch(&mut cluster, &marks);
+        assert_eq!(next.standing_of_value(&cluster), Standing::Ours);
+        assert_eq!(
+            Owner::of(&app).standing_of_value(&cluster),
+            Standing::LeftBehind
+        );
+    }
+
+    /// A merge patch (RFC 7396).
+    fn json_patch(target: &mut Value, patch: &Value) {
+        let Value::Object(fields) = patch else {
+            *target = patch.clone();
+            return;
+        };
+        for (key, value) in fields {
+            if value.is_null() {
+                target.as_object_mut().expect("an object").remove(key);
+            } else {
+                json_patch(&mut target[key.as_str()], value);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_former_namesake_owned_is_leaving_and_what_nobody_owns_is_left_behind() {
+        let child = |owner: Option<(&str, &str)>, labels: &Value| {
+            let owners: Vec<Value> = owner
+                .iter()
+                .map(|(name, uid)| json!({"apiVersion": "sillychat.io/v1alpha1", "kind": "ChatApp", "name": name, "uid": uid, "controller": true}))
+                .collect();
+            json!({"metadata": {"name": "demo-server", "labels": labels, "ownerReferences": owners}})
+        };
+        let ours = json!({"sillychat.io/chatapp": "demo", "app.kubernetes.io/managed-by": "chatapp-operator"});
+        let owner = Owner {
+            name: "demo",
+            uid: "u",
+        };
+        let standing = |object: Value| owner.standing_of_value(&object);
+        assert_eq!(standing(child(Some(("demo", "u")), &ours)), Standing::Ours);
+        assert_eq!(
+            standing(child(Some(("demo", "former")), &ours)),
+            Standing::Leaving
+        );
+        assert_eq!(
+            standing(child(Some(("other", "v")), &ours)),
+            Standing::Foreign
+        );
+        assert_eq!(standing(child(None, &ours)), Standing::LeftBehind);
+        assert_eq!(
+            standing(child(None, &json!({"sillychat.io/chatapp": "demo"}))),
+            Standing::Foreign
+        );
+    }
+}

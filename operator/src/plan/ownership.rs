@@ -1,0 +1,146 @@
+//! Whose an object with a child's name is: this ChatApp's, one that a former ChatApp of the name has left behind, one that goes with
+//! that, or somebody else's.
+//!
+//! Children have the ChatApp as their controller, and the garbage collector takes them with it. A database that is to be retained
+//! must not: when a ChatApp is deleted in the foreground, as Argo CD does it, the collector deletes what it owns at once, whatever
+//! its finalizers. Such a Cluster has no owner; an annotation with the ChatApp's uid stands for it.
+
+use chatapp_crds::{ChatApp, RETAINED_LABEL};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, ResourceExt};
+use serde_json::{Value, json};
+
+use super::names::{APP_LABEL, MANAGED_BY_LABEL, MANAGER};
+
+/// Annotation of a Cluster: uid of the ChatApp that it is the database of, or was when it was retained.
+pub(crate) const OWNER_ANNOTATION: &str = "sillychat.io/owner-uid";
+/// Annotation of a retained Cluster: since when.
+const RETAINED_AT_ANNOTATION: &str = "sillychat.io/retained-at";
+
+/// Whose an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// This ChatApp's.
+    Ours,
+    /// A former ChatApp's of this name, which is gone; nobody else has a claim on it.
+    LeftBehind,
+    /// On its way out.
+    Leaving,
+    /// Somebody else's.
+    Foreign,
+}
+
+impl Standing {
+    /// Whether the ChatApp may take it for its child.
+    pub(crate) const fn is_child(self) -> bool {
+        matches!(self, Self::Ours | Self::LeftBehind)
+    }
+}
+
+/// A ChatApp as owner: of ChatApps with the name there is only one at a time, so that any other uid is a former one's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) uid: &'a str,
+}
+
+impl<'a> Owner<'a> {
+    pub(crate) fn of(app: &'a ChatApp) -> Self {
+        Self {
+            name: app.metadata.name.as_deref().unwrap_or_default(),
+            uid: app.metadata.uid.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// The standing of an object in the ChatApp's namespace.
+    pub(crate) fn standing(&self, object: &impl ResourceExt) -> Standing {
+        self.standing_of(object.meta())
+    }
+
+    fn standing_of(&self, metadata: &ObjectMeta) -> Standing {
+        let owners = metadata.owner_references.as_deref().unwrap_or_default();
+        let controller = owners.iter().find(|owner| owner.controller == Some(true));
+        if let Some(controller) = controller {
+            let is_namesake = controller.api_version == ChatApp::api_version(&())
+                && controller.kind == ChatApp::kind(&())
+                && controller.name == self.name;
+            return match (controller.uid == self.uid, is_namesake) {
+                (true, _) => Standing::Ours,
+                // Its owner is no more: the garbage collector is on its way.
+                (false, true) => Standing::Leaving,
+                (false, false) => Standing::Foreign,
+            };
+        }
+        let has_label = |label: &str, value: &str| {
+            let labels = metadata.labels.as_ref();
+            labels
+                .and_then(|labels| labels.get(label))
+                .is_some_and(|present| present == value)
+        };
+        if !has_label(APP_LABEL, self.name) || !has_label(MANAGED_BY_LABEL, MANAGER) {
+            return Standing::Foreign;
+        }
+        let annotations = metadata.annotations.as_ref();
+        let uid = annotations.and_then(|annotations| annotations.get(OWNER_ANNOTATION));
+        if uid.is_some_and(|uid| uid == self.uid) && !has_label(RETAINED_LABEL, "true") {
+            Standing::Ours
+        } else if metadata.deletion_timestamp.is_some() {
+            Standing::Leaving
+        } else {
+            Standing::LeftBehind
+        }
+    }
+
+    /// The standing of an object whose type isn't known.
+    pub(crate) fn standing_of_value(&self, object: &Value) -> Standing {
+        serde_json::from_value(object["metadata"].clone())
+            .map_or(Standing::Foreign, |metadata| self.standing_of(&metadata))
+    }
+}
+
+/// What makes a Cluster one that was left behind: no owner, and a label and an annotation for people. To be merged into it.
+pub(crate) fn retained(cluster: &Value, now: Timestamp) -> Value {
+    json!({"metadata": {
+        "labels": { RETAINED_LABEL: "true" },
+        "annotations": { RETAINED_AT_ANNOTATION: now.strftime("%FT%TZ").to_string() },
+        "ownerReferences": without_chat_apps(cluster),
+    }})
+}
+
+/// What makes a Cluster that was left behind this ChatApp's. To be merged into it.
+pub(crate) fn adopted(cluster: &Value, owner: &Owner<'_>) -> Value {
+    json!({"metadata": {
+        "labels": { RETAINED_LABEL: null },
+        "annotations": { RETAINED_AT_ANNOTATION: null, OWNER_ANNOTATION: owner.uid },
+        "ownerReferences": without_chat_apps(cluster),
+    }})
+}
+
+/// Whether a Cluster was left behind or belongs to a ChatApp by its annotation, not by its owner.
+pub(crate) fn is_marked(object: &Value) -> bool {
+    object["metadata"]["annotations"][OWNER_ANNOTATION].is_string()
+}
+
+fn without_chat_apps(object: &Value) -> Vec<Value> {
+    let owners = object
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array);
+    let owners = owners.into_iter().flatten();
+    owners
+        .filter(|owner| !is_chat_app(owner))
+        .cloned()
+        .collect()
+}
+
+fn is_chat_app(owner: &Value) -> bool {
+    owner["kind"] == *ChatApp::kind(&()) && owner["apiVersion"] == *ChatApp::api_version(&())
+}
+
+/// Whether the garbage collector would take the object with a ChatApp.
+pub(crate) fn has_owner(object: &Value) -> bool {
+    let owners = object
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array);
+    owners.into_iter().flatten().any(is_chat_app)
+}
