@@ -15,7 +15,6 @@ use kube::{ResourceExt, api::ObjectMeta};
 use super::{
     Child, Deletion, Observed,
     database::{self, Source},
-    is_owned_by,
     names::{self, Component},
     pods, server,
     verdict::Verdict,
@@ -41,7 +40,7 @@ pub(crate) fn plan(
     observed: &Observed,
     database: &Verdict,
 ) -> Migration {
-    let Some(identity) = database::identity(source, observed) else {
+    let Some(identity) = database::identity(app, source, observed) else {
         return Migration {
             key: String::new(),
             verdict: Verdict::waiting("WaitingForDatabase", database.reason().message.clone()),
@@ -53,15 +52,15 @@ pub(crate) fn plan(
     let key = names::short_hash([image.as_str(), &identity]);
     let (job_name, job) = job(app, source, &identity);
     // Only ours: a Job of CloudNativePG's has our label too.
-    let ours: Vec<&Job> = observed
-        .jobs
-        .iter()
-        .filter(|job| is_owned_by(app, *job))
-        .collect();
+    let mut ours = observed.ours::<Job>();
+    ours.retain(|job| {
+        let label = job.labels().get(names::COMPONENT_LABEL);
+        label.is_some_and(|label| label == Component::Migration.as_str())
+    });
     let deletions = ours
         .iter()
         .filter(|other| other.name_any() != job_name)
-        .filter_map(|job| Deletion::of(*job))
+        .filter_map(Deletion::of)
         .collect();
     let migration = |verdict, child| Migration {
         key: key.clone(),
@@ -70,10 +69,8 @@ pub(crate) fn plan(
         deletions,
     };
 
-    let marked = observed
-        .server
-        .as_ref()
-        .and_then(workload::applied_template);
+    let server = observed.get(&names::server(app));
+    let marked = server.as_ref().and_then(workload::applied_template);
     if marked
         .as_ref()
         .is_some_and(|template| server::migration_mark(template) == Some(&key))
@@ -108,7 +105,7 @@ pub(crate) fn plan(
 }
 
 /// A Job or pod that may still be migrating for a former spec.
-fn former_migration(ours: &[&Job], observed: &Observed, job_name: &str) -> Option<String> {
+fn former_migration(ours: &[Job], observed: &Observed, job_name: &str) -> Option<String> {
     let job = ours
         .iter()
         .find(|job| job.name_any() != job_name && !has_ended(job));
@@ -122,8 +119,9 @@ fn former_migration(ours: &[&Job], observed: &Observed, job_name: &str) -> Optio
                 .any(|owner| Some(&owner.uid) == job.metadata.uid.as_ref())
         })
     };
-    let pod = observed
-        .pods_of(Component::Migration)
+    let pods = observed.pods_of(Component::Migration);
+    let pod = pods
+        .iter()
         .filter(|pod| !matches!(phase(pod), "Succeeded" | "Failed"))
         .find(is_former);
     job.map(|job| format!("Job {}", job.name_any()))
@@ -163,10 +161,8 @@ fn has_ended(job: &Job) -> bool {
 
 fn job_verdict(job: &Job, observed: &Observed) -> Verdict {
     let name = job.name_any();
-    let pods: Vec<&Pod> = observed
-        .pods_of(Component::Migration)
-        .filter(|pod| pod.labels().get(JOB_NAME_LABEL) == Some(&name))
-        .collect();
+    let mut pods = observed.pods_of(Component::Migration);
+    pods.retain(|pod| pod.labels().get(JOB_NAME_LABEL) == Some(&name));
     match outcome(job) {
         Some(Outcome::Complete) => {
             Verdict::done("MigrationComplete", format!("Job {name} has completed"))
@@ -175,15 +171,15 @@ fn job_verdict(job: &Job, observed: &Observed) -> Verdict {
             "MigrationFailed",
             format!(
                 "Job {name} has failed: {}; the former version serves on. Correct the spec, or set annotation {RETRY_MIGRATION_ANNOTATION} to a new value",
-                newest(pods.iter().copied()).map_or_else(
+                newest(pods.iter()).map_or_else(
                     || "its pods are gone".to_owned(),
                     |pod| pods::shorten(&last_words(pod))
                 )
             ),
         ),
-        None => pods::trouble(pods.iter().copied()).unwrap_or_else(|| {
-            let failed = newest(pods.iter().copied().filter(|pod| phase(pod) == "Failed"));
-            let message = match (failed, pods::mount_hint(pods.iter().copied())) {
+        None => pods::trouble(&pods).unwrap_or_else(|| {
+            let failed = newest(pods.iter().filter(|pod| phase(pod) == "Failed"));
+            let message = match (failed, pods::mount_hint(&pods)) {
                 (_, Some(hint)) => format!("Job {name} is running; {hint}"),
                 (Some(pod), None) => format!(
                     "Job {name} is tried again; pod {} has failed: {}",

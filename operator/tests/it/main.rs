@@ -16,6 +16,7 @@ mod drift;
 mod foreign;
 mod install;
 mod late_cloudnative_pg;
+mod prune;
 mod rest;
 mod rules;
 mod upgrade;
