@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     compare::covers,
+    kinds::Kind,
     plan::{
         Child, Deletion,
         ownership::{self, Owner, Standing},
@@ -195,15 +196,20 @@ pub(crate) async fn merge(
     })
 }
 
-/// Deletes the object, if it still is the one that was meant. It stays visible until all that it owns is gone: a Job until its
-/// pods have ended.
+/// Deletes the object, if it still is the one that was meant. A Job and a database stay visible until all that they own is gone:
+/// another may not start before.
 pub(crate) async fn delete(
     client: &Client,
     namespace: &str,
     deletion: &Deletion,
 ) -> Result<(), ApplyError> {
+    let is_waited_for = matches!(Kind::named(&deletion.kind), Some(Kind::Job | Kind::Cluster));
     let params = DeleteParams {
-        propagation_policy: Some(PropagationPolicy::Foreground),
+        propagation_policy: Some(if is_waited_for {
+            PropagationPolicy::Foreground
+        } else {
+            PropagationPolicy::Background
+        }),
         preconditions: Some(Preconditions {
             uid: Some(deletion.uid.clone()),
             resource_version: None,
@@ -233,6 +239,7 @@ pub(crate) async fn delete(
     }
 }
 
+/// Objects of a kind.
 pub(crate) fn api(
     client: &Client,
     namespace: &str,
@@ -240,7 +247,11 @@ pub(crate) fn api(
     kind: &str,
 ) -> Api<DynamicObject> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+    let gvk = GroupVersionKind::gvk(group, version, kind);
+    let resource = match Kind::named(kind) {
+        Some(kind) => ApiResource::from_gvk_with_plural(&gvk, kind.plural()),
+        None => ApiResource::from_gvk(&gvk),
+    };
     Api::namespaced_with(client.clone(), namespace, &resource)
 }
 

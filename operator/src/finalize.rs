@@ -6,17 +6,18 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
-    api::{ListParams, Patch, PatchParams},
+    api::{Patch, PatchParams},
     runtime::events::{Event, EventType, Recorder},
 };
 use serde_json::json;
 
 use crate::{
     apply::{self, FIELD_MANAGER},
+    kinds::Kind,
     pass::{self, PassError},
     plan::{
-        APP_LABEL, CNPG_API_VERSION,
-        deletion::{self, Remains, Step},
+        Observed,
+        deletion::{self, Step},
         ownership,
     },
     status,
@@ -90,22 +91,21 @@ async fn is_terminating(client: &Client, namespace: &str) -> bool {
     namespace.is_ok_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
 }
 
-async fn remains(app: &ChatApp, client: &Client, namespace: &str) -> Result<Remains, PassError> {
-    let params = ListParams::default().labels(&format!("{APP_LABEL}={}", app.name_any()));
-    let name = deletion::cluster_name(app);
-    // Not found, too, if there is no such kind any more.
-    let cluster = apply::api(client, namespace, CNPG_API_VERSION, "Cluster")
-        .get_opt(&name)
-        .await;
-    let cluster = cluster.map_err(|source| PassError::Read {
-        what: format!("Cluster {name}"),
-        source,
-    })?;
-    Ok(Remains {
-        cluster: cluster.map(|cluster| json!(cluster)),
-        jobs: pass::list(client, namespace, &params).await?,
-        pods: pass::list(client, namespace, &params).await?,
-    })
+/// From the API server, not from the caches: it is decided once.
+async fn remains(app: &ChatApp, client: &Client, namespace: &str) -> Result<Observed, PassError> {
+    let mut observed = Observed::of(app);
+    for kind in [Kind::Cluster, Kind::Job, Kind::Pod] {
+        match pass::list(app, client, namespace, kind).await {
+            Ok(objects) => observed.refresh(kind, objects),
+            // CloudNativePG isn't there any more.
+            Err(PassError::Read {
+                source: kube::Error::Api(status),
+                ..
+            }) if status.code == 404 && kind.is_optional() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(observed)
 }
 
 /// Only if the ChatApp is still as it was read: others have finalizers too.

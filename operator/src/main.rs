@@ -6,6 +6,7 @@ mod compare;
 mod controller;
 mod finalize;
 mod health;
+mod kinds;
 mod pass;
 mod plan;
 mod status;

@@ -3,23 +3,19 @@
 
 use chatapp_crds::{ChatApp, ChatAppStatus, ConditionType, Phase};
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    batch::v1::Job,
-    core::v1::{ConfigMap, Pod},
-};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ListParams, Patch, PatchParams},
-    core::NamespaceResourceScope,
     runtime::events::{Event, EventType, Recorder},
 };
-use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     apply::{self, Applied, ApplyError, FIELD_MANAGER},
     caches::Caches,
     finalize,
+    kinds::Kind,
     plan::{self, APP_LABEL, Child, Plan, Verdict, ownership::Owner},
     status,
 };
@@ -57,10 +53,9 @@ pub(crate) async fn pass(
     let mut plan = plan::plan(app, &observed);
     if plan.starts_migration(&observed) {
         // A cache may not have seen yet what the pass before has created: two migrations at once must not come of that.
-        let (jobs, pods) = migrations(app, client, &namespace).await?;
-        observed.jobs = jobs;
-        // A pod that the caches know of has ended only once they have seen its end.
-        observed.pods.extend(pods);
+        for kind in [Kind::Job, Kind::Pod] {
+            observed.refresh(kind, list(app, client, &namespace, kind).await?);
+        }
         plan = plan::plan(app, &observed);
     }
 
@@ -75,8 +70,8 @@ pub(crate) async fn pass(
         children, verdicts, ..
     } = &mut plan;
     for child in children {
-        let live = caches.live(&namespace, child);
-        match apply::apply(client, &namespace, &owner, child, live.as_ref()).await {
+        let live = Kind::named(child.kind()).and_then(|kind| observed.value(kind, child.name()));
+        match apply::apply(client, &namespace, &owner, child, live).await {
             Ok(Applied::Adopted) => tell_of_adoption(app, child, recorder).await,
             Ok(Applied::Changed | Applied::Unchanged) => {}
             Err(error) => {
@@ -109,34 +104,20 @@ async fn content(
     })
 }
 
-/// Jobs and pods of the ChatApp, from the API server instead of the caches.
-async fn migrations(
+/// The ChatApp's children of a kind, from the API server instead of the caches.
+pub(crate) async fn list(
     app: &ChatApp,
     client: &Client,
     namespace: &str,
-) -> Result<(Vec<Job>, Vec<Pod>), PassError> {
+    kind: Kind,
+) -> Result<Vec<Value>, PassError> {
     let params = ListParams::default().labels(&format!("{APP_LABEL}={}", app.name_any()));
-    let jobs = list(client, namespace, &params).await?;
-    Ok((jobs, list(client, namespace, &params).await?))
-}
-
-pub(crate) async fn list<K>(
-    client: &Client,
-    namespace: &str,
-    params: &ListParams,
-) -> Result<Vec<K>, PassError>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + DeserializeOwned
-        + std::fmt::Debug,
-{
-    let api: Api<K> = Api::namespaced(client.clone(), namespace);
-    let list = api.list(params).await.map_err(|source| PassError::Read {
-        what: format!("list of {}", K::plural(&())),
+    let api = apply::api(client, namespace, kind.api_version(), kind.name());
+    let list = api.list(&params).await.map_err(|source| PassError::Read {
+        what: format!("list of {}", kind.plural()),
         source,
     })?;
-    Ok(list.items)
+    Ok(list.items.iter().map(|object| json!(object)).collect())
 }
 
 /// An object that can't be applied is what the condition has to tell of.

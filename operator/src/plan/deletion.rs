@@ -11,23 +11,13 @@ use kube::ResourceExt;
 use serde_json::Value;
 
 use super::{
-    CNPG_API_VERSION, Deletion, migration, names,
+    Deletion, Observed, migration, names,
     ownership::{Owner, Standing},
 };
+use crate::kinds::Kind;
 
 /// Kubernetes' own finalizer of an object that is deleted without what it owns (`kubectl delete --cascade=orphan`).
 const ORPHAN_FINALIZER: &str = "orphan";
-
-/// What there is when a ChatApp is deleted; asked of the API server, not of the caches: it is decided once.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Remains {
-    /// What has the name of the ChatApp's Cluster.
-    pub(crate) cluster: Option<Value>,
-    /// Jobs with the ChatApp's label.
-    pub(crate) jobs: Vec<Job>,
-    /// Pods with the ChatApp's label.
-    pub(crate) pods: Vec<Pod>,
-}
 
 /// The next thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,18 +46,15 @@ pub(crate) fn has_finalizer(app: &ChatApp) -> bool {
         .any(|finalizer| finalizer == DATABASE_FINALIZER)
 }
 
-/// Name of the Cluster that [`Remains`] are to be asked for.
-pub(crate) fn cluster_name(app: &ChatApp) -> String {
-    names::database(app)
-}
-
-/// Plans the next step for a ChatApp that is being deleted in a namespace that stays.
-pub(crate) fn plan(app: &ChatApp, remains: &Remains) -> Step {
+/// Plans the next step for a ChatApp that is being deleted in a namespace that stays. `observed` has its Cluster, Jobs and pods.
+pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Step {
     let owner = Owner::of(app);
-    let ours = remains.cluster.as_ref().filter(|cluster| {
-        owner.standing_of_value(cluster) == Standing::Ours
-            && cluster.pointer("/metadata/deletionTimestamp").is_none()
-    });
+    let ours = observed
+        .value(Kind::Cluster, &names::database(app))
+        .filter(|cluster| {
+            owner.standing_of_value(cluster) == Standing::Ours
+                && cluster.pointer("/metadata/deletionTimestamp").is_none()
+        });
     let Some(cluster) = ours else {
         return Step::Release;
     };
@@ -77,39 +64,28 @@ pub(crate) fn plan(app: &ChatApp, remains: &Remains) -> Step {
         .any(|finalizer| finalizer == ORPHAN_FINALIZER);
     match app.spec.database.deletion_policy {
         DeletionPolicy::Delete if !is_orphaned => {
-            deletion(app, cluster).map_or(Step::Release, Step::Delete)
+            Deletion::named(Kind::Cluster, cluster).map_or(Step::Release, Step::Delete)
         }
         DeletionPolicy::Delete | DeletionPolicy::Retain => {
-            let step = work_under_way(&owner, remains);
-            step.unwrap_or_else(|| Step::Retain(cluster.clone()))
+            work_under_way(&owner, observed).unwrap_or_else(|| Step::Retain(cluster.clone()))
         }
     }
 }
 
-fn deletion(app: &ChatApp, cluster: &Value) -> Option<Deletion> {
-    Some(Deletion {
-        api_version: CNPG_API_VERSION.to_owned(),
-        kind: "Cluster".to_owned(),
-        name: names::database(app),
-        uid: cluster.pointer("/metadata/uid")?.as_str()?.to_owned(),
-    })
-}
-
 /// Jobs of ours work on the database: migrations, imports and the like.
-fn work_under_way(owner: &Owner<'_>, remains: &Remains) -> Option<Step> {
-    let jobs: Vec<&Job> = remains
-        .jobs
-        .iter()
-        .filter(|job| names::is_made_by_us(*job) && owner.standing(*job) != Standing::Foreign)
-        .filter(|job| !migration::has_ended(job))
-        .collect();
-    let pod = remains
-        .pods
-        .iter()
-        .filter(|pod| {
-            names::is_made_by_us(*pod) && pod.labels().contains_key(migration::JOB_NAME_LABEL)
-        })
-        .find(|pod| !migration::pod_has_ended(pod));
+fn work_under_way(owner: &Owner<'_>, observed: &Observed) -> Option<Step> {
+    let mut jobs = observed.all::<Job>();
+    jobs.retain(|job| {
+        names::is_made_by_us(job)
+            && owner.standing(job) != Standing::Foreign
+            && !migration::has_ended(job)
+    });
+    let pods = observed.all::<Pod>();
+    let pod = pods.iter().find(|pod| {
+        names::is_made_by_us(*pod)
+            && pod.labels().contains_key(migration::JOB_NAME_LABEL)
+            && !migration::pod_has_ended(pod)
+    });
     let what = match (pod, jobs.first()) {
         (Some(pod), _) => {
             let name = pod.name_any();
@@ -123,7 +99,7 @@ fn work_under_way(owner: &Owner<'_>, remains: &Remains) -> Option<Step> {
         (None, None) => return None,
     };
     Some(Step::Wait {
-        deletions: jobs.into_iter().filter_map(Deletion::of).collect(),
+        deletions: jobs.iter().filter_map(Deletion::of).collect(),
         message: format!(
             "being deleted; Cluster {}-db is left behind as soon as {what}",
             owner.name
@@ -179,14 +155,13 @@ mod tests {
         cluster
     }
 
-    fn with_cluster(cluster: Value) -> Remains {
-        Remains {
-            cluster: Some(cluster),
-            ..Remains::default()
-        }
+    fn with_cluster(app: &ChatApp, cluster: Value) -> Observed {
+        let mut observed = Observed::of(app);
+        observed.put(Kind::Cluster, cluster);
+        observed
     }
 
-    fn migration(name: &str, conditions: &Value) -> Job {
+    fn migration(name: &str, conditions: &Value) -> Value {
         let owners = json!([{"apiVersion": "sillychat.io/v1alpha1", "kind": "ChatApp", "name": "demo", "uid": "app-uid", "controller": true}]);
         let labels = json!({"sillychat.io/chatapp": "demo", "app.kubernetes.io/managed-by": "chatapp-operator"});
         serde_json::from_value(json!({
@@ -196,7 +171,7 @@ mod tests {
         .expect("a Job")
     }
 
-    fn pod(phase: &str) -> Pod {
+    fn pod(phase: &str) -> Value {
         let labels = json!({"sillychat.io/chatapp": "demo", "app.kubernetes.io/managed-by": "chatapp-operator", "batch.kubernetes.io/job-name": "new"});
         let pod = json!({"metadata": {"name": "p", "labels": labels}, "spec": {"nodeName": "n1", "containers": []}, "status": {"phase": phase}});
         serde_json::from_value(pod).expect("a Pod")
@@ -219,11 +194,11 @@ mod tests {
         let retain = app("Retain", &[]);
         let ours = cluster(&retain);
         assert_eq!(
-            plan(&retain, &with_cluster(ours.clone())),
+            plan(&retain, &with_cluster(&retain, ours.clone())),
             Step::Retain(ours)
         );
         let delete = app("Delete", &[]);
-        let Step::Delete(deletion) = plan(&delete, &with_cluster(cluster(&delete))) else {
+        let Step::Delete(deletion) = plan(&delete, &with_cluster(&delete, cluster(&delete))) else {
             panic!("not deleted")
         };
         assert_eq!(
@@ -240,11 +215,11 @@ mod tests {
     fn a_policy_that_was_changed_a_moment_ago_counts_whatever_the_cluster_has() {
         let (retain, delete) = (app("Retain", &[]), app("Delete", &[]));
         assert!(matches!(
-            plan(&retain, &with_cluster(cluster(&delete))),
+            plan(&retain, &with_cluster(&retain, cluster(&delete))),
             Step::Retain(_)
         ));
         assert!(matches!(
-            plan(&delete, &with_cluster(cluster(&retain))),
+            plan(&delete, &with_cluster(&delete, cluster(&retain))),
             Step::Delete(_)
         ));
     }
@@ -253,7 +228,7 @@ mod tests {
     fn deleted_without_its_children_it_leaves_the_cluster_too() {
         let delete = app("Delete", &["orphan", DATABASE_FINALIZER]);
         assert!(matches!(
-            plan(&delete, &with_cluster(cluster(&delete))),
+            plan(&delete, &with_cluster(&delete, cluster(&delete))),
             Step::Retain(_)
         ));
     }
@@ -266,12 +241,13 @@ mod tests {
             going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
             let foreign = json!({"metadata": {"name": "demo-db", "uid": "theirs"}});
             for cluster in [None, Some(going), Some(foreign)] {
-                let remains = Remains {
-                    cluster,
-                    jobs: vec![migration("m", &json!([]))],
-                    pods: vec![pod("Running")],
-                };
-                assert_eq!(plan(&app, &remains), Step::Release, "{remains:?}");
+                let mut observed = Observed::of(&app);
+                if let Some(cluster) = cluster {
+                    observed.put(Kind::Cluster, cluster);
+                }
+                observed.put(Kind::Job, migration("m", &json!([])));
+                observed.put(Kind::Pod, pod("Running"));
+                assert_eq!(plan(&app, &observed), Step::Release, "{observed:?}");
             }
         }
     }
@@ -279,11 +255,12 @@ mod tests {
     #[test]
     fn a_migration_is_stopped_before_the_cluster_is_left_behind() {
         let app = app("Retain", &[]);
-        let mut remains = with_cluster(cluster(&app));
+        let mut observed = with_cluster(&app, cluster(&app));
         let ended = json!([{"type": "Complete", "status": "True"}]);
-        remains.jobs = vec![migration("old", &ended), migration("new", &json!([]))];
-        remains.pods = vec![pod("Running")];
-        let Step::Wait { deletions, message } = plan(&app, &remains) else {
+        observed.put(Kind::Job, migration("old", &ended));
+        observed.put(Kind::Job, migration("new", &json!([])));
+        observed.put(Kind::Pod, pod("Running"));
+        let Step::Wait { deletions, message } = plan(&app, &observed) else {
             panic!("doesn't wait")
         };
         let names: Vec<&str> = deletions
@@ -297,12 +274,12 @@ mod tests {
         );
 
         // The Job is gone, its pod not yet.
-        remains.jobs = vec![migration("old", &ended)];
+        observed.remove(Kind::Job, "new");
         assert!(
-            matches!(plan(&app, &remains), Step::Wait { deletions, .. } if deletions.is_empty())
+            matches!(plan(&app, &observed), Step::Wait { deletions, .. } if deletions.is_empty())
         );
-        remains.pods = vec![pod("Failed")];
-        assert!(matches!(plan(&app, &remains), Step::Retain(_)));
+        observed.put(Kind::Pod, pod("Failed"));
+        assert!(matches!(plan(&app, &observed), Step::Retain(_)));
     }
 
     #[test]
@@ -320,7 +297,10 @@ mod tests {
             "app-uid"
         );
         assert!(!ownership::has_owner(&cluster), "{cluster}");
-        assert_eq!(plan(&app, &with_cluster(cluster.clone())), Step::Release);
+        assert_eq!(
+            plan(&app, &with_cluster(&app, cluster.clone())),
+            Step::Release
+        );
 
         let next = Owner {
             name: "demo",

@@ -41,7 +41,7 @@ pub(crate) fn plan(
     observed: &Observed,
     database: &Verdict,
 ) -> Migration {
-    let Some(identity) = database::identity(source, observed) else {
+    let Some(identity) = database::identity(app, source, observed) else {
         return Migration {
             key: String::new(),
             verdict: Verdict::waiting("WaitingForDatabase", database.reason().message.clone()),
@@ -52,17 +52,13 @@ pub(crate) fn plan(
     let image = &app.spec.server.image;
     let key = names::short_hash([image.as_str(), &identity]);
     let (job_name, job) = job(app, source, &identity);
-    // A Job of CloudNativePG's has our label too.
-    let owner = Owner::of(app);
-    let ours: Vec<&Job> = observed
-        .jobs
-        .iter()
-        .filter(|job| owner.standing(*job).is_child())
-        .collect();
+    // Only ours: a Job of CloudNativePG's has our label too.
+    let mut ours = observed.ours::<Job>();
+    ours.retain(|job| names::is_part(job, Component::Migration));
     let deletions = ours
         .iter()
         .filter(|other| other.name_any() != job_name)
-        .filter_map(|job| Deletion::of(*job))
+        .filter_map(Deletion::of)
         .collect();
     let migration = |verdict, child| Migration {
         key: key.clone(),
@@ -71,10 +67,8 @@ pub(crate) fn plan(
         deletions,
     };
 
-    let marked = observed
-        .server
-        .as_ref()
-        .and_then(workload::applied_template);
+    let server = observed.get(&names::server(app));
+    let marked = server.as_ref().and_then(workload::applied_template);
     if marked
         .as_ref()
         .is_some_and(|template| server::migration_mark(template) == Some(&key))
@@ -87,7 +81,7 @@ pub(crate) fn plan(
             None,
         );
     }
-    if let Some(former) = former_migration(&owner, &ours, observed, &job_name) {
+    if let Some(former) = former_migration(app, &ours, observed, &job_name) {
         let message = format!(
             "{former} of a former spec or ChatApp is being stopped: two migrations never run at once"
         );
@@ -111,18 +105,21 @@ pub(crate) fn plan(
 
 /// A Job or pod that may still be migrating for a former spec, or for a former ChatApp of the name.
 fn former_migration(
-    owner: &Owner<'_>,
-    ours: &[&Job],
+    app: &ChatApp,
+    ours: &[Job],
     observed: &Observed,
     job_name: &str,
 ) -> Option<String> {
-    let is_former = |job: &&Job| match owner.standing(*job) {
-        Standing::Ours | Standing::LeftBehind => job.name_any() != job_name,
+    let owner = Owner::of(app);
+    let mut jobs = observed.all::<Job>();
+    jobs.retain(|job| match owner.standing(job) {
+        Standing::Ours | Standing::LeftBehind => {
+            names::is_part(job, Component::Migration) && job.name_any() != job_name
+        }
         Standing::Leaving => true,
         Standing::Foreign => false,
-    };
-    let mut jobs = observed.jobs.iter().filter(is_former);
-    let job = jobs.find(|job| !has_ended(job));
+    });
+    let job = jobs.iter().find(|job| !has_ended(job));
     // By uid: a Job that was deleted by hand leaves a pod behind for a while, and the next one has the same name.
     let present = ours.iter().find(|job| job.name_any() == job_name);
     let is_former = |pod: &&Pod| {
@@ -133,8 +130,9 @@ fn former_migration(
                 .any(|owner| Some(&owner.uid) == job.metadata.uid.as_ref())
         })
     };
-    let pod = observed
-        .pods_of(Component::Migration)
+    let pods = observed.pods_of(Component::Migration);
+    let pod = pods
+        .iter()
         .filter(|pod| !pod_has_ended(pod))
         .find(is_former);
     job.map(|job| format!("Job {}", job.name_any()))
@@ -174,10 +172,8 @@ pub(crate) fn has_ended(job: &Job) -> bool {
 
 fn job_verdict(job: &Job, observed: &Observed) -> Verdict {
     let name = job.name_any();
-    let pods: Vec<&Pod> = observed
-        .pods_of(Component::Migration)
-        .filter(|pod| pod.labels().get(JOB_NAME_LABEL) == Some(&name))
-        .collect();
+    let mut pods = observed.pods_of(Component::Migration);
+    pods.retain(|pod| pod.labels().get(JOB_NAME_LABEL) == Some(&name));
     match outcome(job) {
         Some(Outcome::Complete) => {
             Verdict::done("MigrationComplete", format!("Job {name} has completed"))
@@ -186,15 +182,15 @@ fn job_verdict(job: &Job, observed: &Observed) -> Verdict {
             "MigrationFailed",
             format!(
                 "Job {name} has failed: {}; the former version serves on. Correct the spec, or set annotation {RETRY_MIGRATION_ANNOTATION} to a new value",
-                newest(pods.iter().copied()).map_or_else(
+                newest(pods.iter()).map_or_else(
                     || "its pods are gone".to_owned(),
                     |pod| pods::shorten(&last_words(pod))
                 )
             ),
         ),
-        None => pods::trouble(pods.iter().copied()).unwrap_or_else(|| {
-            let failed = newest(pods.iter().copied().filter(|pod| phase(pod) == "Failed"));
-            let message = match (failed, pods::mount_hint(pods.iter().copied())) {
+        None => pods::trouble(&pods).unwrap_or_else(|| {
+            let failed = newest(pods.iter().filter(|pod| phase(pod) == "Failed"));
+            let message = match (failed, pods::mount_hint(&pods)) {
                 (_, Some(hint)) => format!("Job {name} is running; {hint}"),
                 (Some(pod), None) => format!(
                     "Job {name} is tried again; pod {} has failed: {}",

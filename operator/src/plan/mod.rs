@@ -13,24 +13,22 @@ pub(crate) mod deletion;
 mod frontend;
 mod migration;
 mod names;
+mod observed;
 pub(crate) mod ownership;
 mod pods;
+mod prune;
 mod server;
 #[cfg(test)]
 mod tests;
 mod verdict;
 mod workload;
 
-pub(crate) use database::CNPG_API_VERSION;
 pub(crate) use names::{APP_LABEL, short_hash};
+pub(crate) use observed::Observed;
 pub(crate) use verdict::{Reason, Verdict};
 
 use chatapp_crds::{ChatApp, ConditionType};
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    batch::v1::Job,
-    core::v1::{ConfigMap, Pod, ServiceAccount},
-};
+use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -38,32 +36,7 @@ use serde_json::{Value, json};
 use content::ContentState;
 use names::Component;
 
-/// What the watch caches hold of one ChatApp's children.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Observed {
-    /// Whether the API server knows CloudNativePG's `Cluster`.
-    pub(crate) cnpg_installed: bool,
-    /// The CloudNativePG `Cluster`.
-    pub(crate) cluster: Option<Value>,
-    /// Jobs with our label; CloudNativePG's own, which inherit it, included.
-    pub(crate) jobs: Vec<Job>,
-    pub(crate) server: Option<Deployment>,
-    pub(crate) frontend: Option<Deployment>,
-    /// The ConfigMap that `spec.content` names.
-    pub(crate) content: Option<ConfigMap>,
-    /// Pods of all parts, the database's included.
-    pub(crate) pods: Vec<Pod>,
-}
-
-impl Observed {
-    fn pods_of(&self, component: Component) -> impl Iterator<Item = &Pod> + Clone {
-        self.pods.iter().filter(move |pod| {
-            pod.labels()
-                .get(names::COMPONENT_LABEL)
-                .is_some_and(|label| label == component.as_str())
-        })
-    }
-}
+use crate::kinds::Kind;
 
 /// An object that should exist just so.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,6 +105,20 @@ impl Deletion {
             uid: object.meta().uid.clone()?,
         })
     }
+
+    /// The same for an object of which only the kind is known.
+    pub(crate) fn named(kind: Kind, object: &Value) -> Option<Self> {
+        let metadata = &object["metadata"];
+        if !metadata["deletionTimestamp"].is_null() {
+            return None;
+        }
+        Some(Self {
+            api_version: kind.api_version().to_owned(),
+            kind: kind.name().to_owned(),
+            name: metadata["name"].as_str()?.to_owned(),
+            uid: metadata["uid"].as_str()?.to_owned(),
+        })
+    }
 }
 
 /// What to do in one pass, and how things stand.
@@ -149,12 +136,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// Whether a migration Job is to be created that is not among the observed ones.
     pub(crate) fn starts_migration(&self, observed: &Observed) -> bool {
-        let is_known = |child: &Child| {
-            observed
-                .jobs
-                .iter()
-                .any(|job| job.metadata.name.as_deref() == Some(child.name()))
-        };
+        let is_known = |child: &Child| observed.value(Kind::Job, child.name()).is_some();
         self.children
             .iter()
             .any(|child| child.kind() == "Job" && !is_known(child))
@@ -176,7 +158,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
             replicas: (0, 0, 0),
         };
     };
-    let refusal = database::refusal(&source, observed);
+    let refusal = database::refusal(app, &source, observed);
     let database = refusal
         .clone()
         .unwrap_or_else(|| database::verdict(app, &source, observed));
@@ -184,9 +166,9 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     let stuck = database::stuck(app, &source, observed);
     let content = ContentState::of(app, observed);
     let server = server::workload(app, &source, observed, &migration, &content);
-    let server_verdict = server.verdict(observed.pods_of(Component::Server));
+    let server_verdict = server.verdict(&observed.pods_of(Component::Server));
     let frontend = frontend::workload(app, observed, &server, &server_verdict);
-    let frontend_verdict = frontend.verdict(observed.pods_of(Component::Frontend));
+    let frontend_verdict = frontend.verdict(&observed.pods_of(Component::Frontend));
 
     let mut children = vec![
         service_account(app),
@@ -194,7 +176,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
         frontend.service(app),
     ];
     if let database::Source::Cluster(spec) = source
-        && observed.cnpg_installed
+        && observed.knows(Kind::Cluster)
         && refusal.is_none()
     {
         children.push(database::cluster(app, spec));
@@ -203,14 +185,24 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     children.extend(server.child(app));
     children.extend(frontend.child(app));
 
-    let status = observed
-        .server
-        .as_ref()
+    // While the gate is closed they may have no template to apply; the former version serves on all the same.
+    let kept = [
+        (Kind::Deployment, server.name.clone()),
+        (Kind::Deployment, frontend.name.clone()),
+    ];
+    let pruned = prune::prune(observed, &children, &kept);
+    let live = server.live.as_ref();
+    let status = live
         .and_then(|live| live.status.clone())
         .unwrap_or_default();
     Plan {
+        deletions: migration
+            .deletions
+            .into_iter()
+            .chain(stuck)
+            .chain(pruned)
+            .collect(),
         children,
-        deletions: migration.deletions.into_iter().chain(stuck).collect(),
         verdicts: vec![
             (ConditionType::DatabaseReady, database),
             (ConditionType::Migrated, migration.verdict),
@@ -232,23 +224,6 @@ pub(crate) fn url(app: &ChatApp) -> String {
         names::frontend(app),
         app.namespace().unwrap_or_default()
     )
-}
-
-/// Names of the children that there is one of each, by which the watch caches are asked.
-pub(crate) struct ChildNames {
-    pub(crate) cluster: String,
-    pub(crate) server: String,
-    pub(crate) frontend: String,
-}
-
-impl ChildNames {
-    pub(crate) fn of(app: &ChatApp) -> Self {
-        Self {
-            cluster: names::database(app),
-            server: names::server(app),
-            frontend: names::frontend(app),
-        }
-    }
 }
 
 /// An account without rights: pods of ours carry no token.

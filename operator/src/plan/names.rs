@@ -90,6 +90,12 @@ fn selector_labels(app: &ChatApp, component: Component) -> BTreeMap<String, Stri
     .into()
 }
 
+/// Whether the object is of this part.
+pub(crate) fn is_part(object: &impl ResourceExt, component: Component) -> bool {
+    let label = object.labels().get(COMPONENT_LABEL);
+    label.is_some_and(|label| label == component.as_str())
+}
+
 /// Whether the labels are all of ours: what CloudNativePG makes inherits but two of them.
 pub(crate) fn is_made_by_us(object: &impl ResourceExt) -> bool {
     object

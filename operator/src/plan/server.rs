@@ -27,13 +27,13 @@ const DATABASE_FOLDER: &str = "/etc/chat-server/database";
 const CONTENT_FOLDER: &str = "/etc/chat-server/content";
 
 /// The server as the spec wants it, held back until the migration is done and the content is there.
-pub(crate) fn workload<'a>(
+pub(crate) fn workload(
     app: &ChatApp,
     source: &Source<'_>,
-    observed: &'a Observed,
+    observed: &Observed,
     migration: &Migration,
     content: &ContentState,
-) -> Workload<'a> {
+) -> Workload {
     let held = match &migration.verdict {
         Verdict::Done(_) => content.trouble(),
         Verdict::Failed(reason) => Some(Verdict::failed(reason.reason, reason.message.clone())),
@@ -48,7 +48,7 @@ pub(crate) fn workload<'a>(
         name: names::server(app),
         replicas: app.spec.server.replicas,
         template: template(app, source, &migration.key, content),
-        live: observed.server.as_ref(),
+        live: observed.get(&names::server(app)),
         held,
     }
 }

@@ -31,17 +31,18 @@ pub(crate) struct ApiServer {
     port: u16,
     pub(crate) directory: PathBuf,
     /// In the order in which they end.
-    _processes: [Process; 2],
+    processes: Vec<Process>,
 }
 
 impl ApiServer {
-    /// The one that tests share. It has a stand-in for CloudNativePG's CRD.
+    /// The one that tests share. It has a stand-in for CloudNativePG's CRD, and collects garbage.
     pub(crate) async fn shared() -> &'static Self {
         static SHARED: OnceCell<ApiServer> = OnceCell::const_new();
         SHARED
             .get_or_init(async || {
-                let server = Self::start().await;
+                let mut server = Self::start().await;
                 server.install_cloudnative_pg().await;
+                server.start_controllers();
                 server
             })
             .await
@@ -110,7 +111,7 @@ impl ApiServer {
         let server = Self {
             port,
             directory,
-            _processes: [api_server, etcd],
+            processes: vec![api_server, etcd],
         };
         server.wait_until_ready().await;
         server.apply(&documents(CHATAPP_CRD)).await;
@@ -122,6 +123,33 @@ impl ApiServer {
         server.wait_until_operator_may().await;
         server.wait_until_served("sillychat.io/v1alpha1").await;
         server
+    }
+
+    /// The garbage collector and the end of namespaces are Kubernetes' own; what else its controllers do, the tests play. They
+    /// learn of new kinds only after half a minute: what they have to know must be there.
+    fn start_controllers(&mut self) {
+        let kubeconfig = self.directory.join("controllers.kubeconfig");
+        std::fs::write(&kubeconfig, self.kubeconfig(ADMINISTRATOR).to_string())
+            .expect("a kubeconfig");
+        let controllers = Process::start(
+            &[
+                programs()
+                    .join("kube-controller-manager")
+                    .display()
+                    .to_string(),
+                format!("--kubeconfig={}", kubeconfig.display()),
+                "--controllers=garbage-collector-controller,namespace-controller".to_owned(),
+                "--leader-elect=false".to_owned(),
+                "--secure-port=0".to_owned(),
+                "--kube-api-qps=200".to_owned(),
+                "--kube-api-burst=400".to_owned(),
+            ],
+            &[],
+            &self.directory.join("kube-controller-manager.log"),
+            "KILL",
+            "",
+        );
+        self.processes.insert(0, controllers);
     }
 
     async fn wait_until_ready(&self) {
@@ -236,7 +264,7 @@ fn programs() -> PathBuf {
         },
         PathBuf::from,
     );
-    for program in ["etcd", "kube-apiserver"] {
+    for program in ["etcd", "kube-apiserver", "kube-controller-manager"] {
         assert!(
             directory.join(program).exists(),
             "{program} is not in {}: run ./just tools (or set CHATAPP_KUBE_BIN)",

@@ -12,10 +12,12 @@ mod process;
 mod wait;
 mod world;
 
+mod deletion;
 mod drift;
 mod foreign;
 mod install;
 mod late_cloudnative_pg;
+mod prune;
 mod rest;
 mod rules;
 mod upgrade;
