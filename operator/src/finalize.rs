@@ -69,7 +69,6 @@ pub(crate) async fn release(
             };
             pass::publish(app, recorder, &event).await;
         }
-        Step::Delete(deletion) => apply::delete(client, &namespace, &deletion).await?,
         Step::Release => {}
     }
     match set_finalizers(app, client, false).await {

@@ -107,7 +107,7 @@ impl Deletion {
     }
 
     /// The same for an object of which only the kind is known.
-    pub(crate) fn named(kind: Kind, object: &Value) -> Option<Self> {
+    fn named(kind: Kind, object: &Value) -> Option<Self> {
         let metadata = &object["metadata"];
         if !metadata["deletionTimestamp"].is_null() {
             return None;

@@ -93,21 +93,24 @@ async fn deployments(world: &World<'_>) -> Vec<String> {
 }
 
 async fn all_belong_to(world: &World<'_>, app: &ChatApp) {
+    // The garbage collector must have no reason to take a database that is to be retained.
     let clusters = world.clusters().list(&ListParams::default()).await;
+    for (name, owners) in owners(&clusters.expect("Clusters").items) {
+        assert_eq!(owners, [], "{name}");
+    }
     let owned_by_app = |owners: &[OwnerReference]| {
         owners
             .iter()
             .any(|owner| Some(&owner.uid) == app.uid().as_ref() && owner.controller == Some(true))
     };
     let children = [
-        owners(&clusters.expect("Clusters").items),
         owners(&world.all::<Job>().await),
         owners(&world.all::<Deployment>().await),
         owners(&world.all::<Service>().await),
         owners(&world.all::<ServiceAccount>().await),
     ]
     .concat();
-    assert_eq!(children.len(), 7, "{children:?}");
+    assert_eq!(children.len(), 6, "{children:?}");
     for (name, owners) in children {
         assert!(owned_by_app(&owners), "{name}: {owners:?}");
     }

@@ -16,6 +16,7 @@ mod deletion;
 mod drift;
 mod foreign;
 mod install;
+mod isolation;
 mod late_cloudnative_pg;
 mod prune;
 mod rest;

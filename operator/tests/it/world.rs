@@ -205,7 +205,11 @@ impl<'a> World<'a> {
 
     /// As CloudNativePG: so many instances are ready.
     pub(crate) async fn report_cluster(&self, ready: u64, phase: &str) {
-        let name = format!("{APP}-db");
+        self.report_cluster_of(APP, ready, phase).await;
+    }
+
+    async fn report_cluster_of(&self, app: &str, ready: u64, phase: &str) {
+        let name = format!("{app}-db");
         let api = self.clusters();
         let cluster = self
             .until("Cluster", async || api.get_opt(&name).await.ok()?)
@@ -294,30 +298,37 @@ impl<'a> World<'a> {
     /// As all controllers: every part comes up as soon as it is there, until the ChatApp is ready.
     pub(crate) async fn bring_up(&self) -> ChatApp {
         self.until("Ready=True", async || {
-            let clusters = self.clusters().list(&ListParams::default()).await;
-            for cluster in clusters.ok()? {
-                let wanted = &cluster.data["spec"]["instances"];
-                if cluster.data["status"]["readyInstances"] != *wanted {
-                    self.report_cluster(wanted.as_u64()?, "healthy").await;
-                }
-            }
-            self.collect_garbage().await;
-            for job in self.all::<Job>().await.iter().filter(|job| !has_ended(job)) {
-                self.end_job(job, JobEnd::Complete).await;
-            }
-            for deployment in self.all::<Deployment>().await {
-                let status = deployment.status.clone().unwrap_or_default();
-                let observed = status.observed_generation;
-                if observed != deployment.metadata.generation {
-                    self.roll_out(&deployment.name_any()).await;
-                }
-            }
+            self.play().await?;
             let app = self.api::<ChatApp>().get(APP).await.ok()?;
-            let ready = condition(&app, ConditionType::Ready)?;
-            (ready.status == "True" && ready.observed_generation == app.metadata.generation)
-                .then_some(app)
+            is_ready(&app).then_some(app)
         })
         .await
+    }
+
+    /// As all controllers: what is there comes a step further.
+    pub(crate) async fn play(&self) -> Option<()> {
+        let clusters = self.clusters().list(&ListParams::default()).await;
+        for cluster in clusters.ok()? {
+            let wanted = &cluster.data["spec"]["instances"];
+            if cluster.data["status"]["readyInstances"] != *wanted {
+                let name = cluster.name_any();
+                let app = name.strip_suffix("-db")?;
+                self.report_cluster_of(app, wanted.as_u64()?, "healthy")
+                    .await;
+            }
+        }
+        self.collect_garbage().await;
+        for job in self.all::<Job>().await.iter().filter(|job| !has_ended(job)) {
+            self.end_job(job, JobEnd::Complete).await;
+        }
+        for deployment in self.all::<Deployment>().await {
+            let status = deployment.status.clone().unwrap_or_default();
+            let observed = status.observed_generation;
+            if observed != deployment.metadata.generation {
+                self.roll_out(&deployment.name_any()).await;
+            }
+        }
+        Some(())
     }
 
     /// Creates somebody else's Service.
@@ -356,6 +367,13 @@ pub(crate) fn condition(app: &ChatApp, type_: ConditionType) -> Option<&Conditio
     conditions
         .iter()
         .find(|condition| condition.type_ == type_.as_str())
+}
+
+/// Whether all of the present generation serves.
+pub(crate) fn is_ready(app: &ChatApp) -> bool {
+    condition(app, ConditionType::Ready).is_some_and(|ready| {
+        ready.status == "True" && ready.observed_generation == app.metadata.generation
+    })
 }
 
 /// Image of a Deployment's only container.
