@@ -11,6 +11,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::{
+    backoff::ErrorClass,
     compare::covers,
     kinds::Kind,
     plan::{Child, Deletion, is_controlled_by, short_hash},
@@ -45,15 +46,11 @@ pub(crate) enum ApplyError {
 }
 
 impl ApplyError {
-    /// Whether another try without a change by somebody would end the same.
-    pub(crate) fn is_refusal(&self) -> bool {
+    pub(crate) fn class(&self) -> ErrorClass {
         match self {
-            Self::Foreign { .. } => true,
-            Self::Api {
-                source: kube::Error::Api(status),
-                ..
-            } => matches!(status.code, 400 | 403 | 422),
-            Self::Leaving { .. } | Self::Api { .. } => false,
+            Self::Foreign { .. } => ErrorClass::Refused,
+            Self::Leaving { .. } => ErrorClass::Waiting,
+            Self::Api { source, .. } => ErrorClass::of(source),
         }
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     apply::{self, ApplyError, FIELD_MANAGER},
+    backoff::ErrorClass,
     caches::Caches,
     kinds::Kind,
     plan::{self, APP_LABEL, Plan, Verdict},
@@ -32,6 +33,15 @@ pub(crate) enum PassError {
         #[source]
         source: kube::Error,
     },
+}
+
+impl PassError {
+    pub(crate) fn class(&self) -> ErrorClass {
+        match self {
+            Self::Apply(error) => error.class(),
+            Self::Status(error) | Self::Read { source: error, .. } => ErrorClass::of(error),
+        }
+    }
 }
 
 /// Brings the children of `app` a step further. Returns whether everything is as wanted.
@@ -115,7 +125,9 @@ async fn list(
 fn report(verdicts: &mut [(ConditionType, Verdict)], condition: ConditionType, error: &ApplyError) {
     let verdict = match error {
         ApplyError::Leaving { .. } => Verdict::waiting("WaitingForDeletion", error.to_string()),
-        _ if error.is_refusal() => Verdict::failed("ApplyRefused", error.to_string()),
+        _ if error.class() == ErrorClass::Refused => {
+            Verdict::failed("ApplyRefused", error.to_string())
+        }
         _ => Verdict::waiting("ApplyFailed", format!("{error}; trying again")),
     };
     for (type_, present) in verdicts {

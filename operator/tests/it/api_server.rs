@@ -24,6 +24,8 @@ pub(crate) const ADMINISTRATOR: &str = "administrator";
 
 const CHATAPP_CRD: &str =
     include_str!("../../../manifests/platform/crds/chatapps.sillychat.io.yaml");
+const OPERATOR_NAMESPACE: &str =
+    include_str!("../../../manifests/platform/operator/namespace.yaml");
 const OPERATOR_RIGHTS: &str = include_str!("../../../manifests/platform/operator/rbac.yaml");
 
 /// A running API server.
@@ -113,15 +115,24 @@ impl ApiServer {
             _processes: [api_server, etcd],
         };
         server.wait_until_ready().await;
-        server.apply(&documents(CHATAPP_CRD)).await;
-        let rights: Vec<Value> = documents(OPERATOR_RIGHTS)
-            .into_iter()
-            .filter(|object| object["kind"] != "ServiceAccount")
-            .collect();
+        server.install_crd().await;
+        server.apply(&documents(OPERATOR_NAMESPACE)).await;
+        let mut rights = documents(OPERATOR_RIGHTS);
+        rights.retain(|object| object["kind"] != "ServiceAccount");
         server.apply(&rights).await;
         server.wait_until_operator_may().await;
         server.wait_until_served("sillychat.io/v1alpha1").await;
         server
+    }
+
+    /// Our CRD.
+    pub(crate) async fn install_crd(&self) {
+        self.apply(&documents(CHATAPP_CRD)).await;
+    }
+
+    /// The port that it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     async fn wait_until_ready(&self) {
@@ -163,10 +174,18 @@ impl ApiServer {
                     .and_then(Value::as_str)
                     .expect("a manifest")
             };
-            let (group, version) = text("/apiVersion").split_once('/').expect("a group");
+            let (group, version) = text("/apiVersion")
+                .split_once('/')
+                .unwrap_or(("", text("/apiVersion")));
             let kind = GroupVersionKind::gvk(group, version, text("/kind"));
-            let api: Api<DynamicObject> =
-                Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
+            let resource = ApiResource::from_gvk(&kind);
+            let namespace = object
+                .pointer("/metadata/namespace")
+                .and_then(Value::as_str);
+            let api: Api<DynamicObject> = match namespace {
+                Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+                None => Api::all_with(client.clone(), &resource),
+            };
             api.patch(
                 text("/metadata/name"),
                 &PatchParams::apply(ADMINISTRATOR),
@@ -205,7 +224,7 @@ impl ApiServer {
     /// A client with all rights.
     pub(crate) async fn client(&self) -> Client {
         let kubeconfig: Kubeconfig =
-            serde_json::from_value(self.kubeconfig(ADMINISTRATOR)).expect("a kubeconfig");
+            serde_json::from_value(self.kubeconfig(ADMINISTRATOR, None)).expect("a kubeconfig");
         let options = KubeConfigOptions::default();
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
         let mut config = config.expect("a configuration");
@@ -213,13 +232,13 @@ impl ApiServer {
         Client::try_from(config).expect("a client")
     }
 
-    /// How a user of the token file gets at the API server.
-    pub(crate) fn kubeconfig(&self, user: &str) -> Value {
+    /// How a user of the token file gets at the API server; through `port`, if there is something in between.
+    pub(crate) fn kubeconfig(&self, user: &str, port: Option<u16>) -> Value {
         json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "it",
             "contexts": [{"name": "it", "context": {"cluster": "it", "user": user}}],
             "clusters": [{"name": "it", "cluster": {
-                "server": format!("https://127.0.0.1:{}", self.port),
+                "server": format!("https://127.0.0.1:{}", port.unwrap_or(self.port)),
                 "insecure-skip-tls-verify": true,
             }}],
             "users": [{"name": user, "user": {"token": token(user)}}],

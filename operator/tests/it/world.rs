@@ -47,8 +47,8 @@ pub(crate) enum JobEnd {
 pub(crate) struct World<'a> {
     server: &'a ApiServer,
     pub(crate) client: Client,
-    namespace: String,
-    directory: PathBuf,
+    pub(crate) namespace: String,
+    pub(crate) directory: PathBuf,
     operator: Option<Operator>,
 }
 
