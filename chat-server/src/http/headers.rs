@@ -1,10 +1,7 @@
 //! The headers that every answer has for the sake of security. An answer of the API is nothing that a browser should show,
 //! embed, keep or guess the type of; what is a page says itself what it needs, and this leaves that alone.
 
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 const ALWAYS: [(HeaderName, HeaderValue); 2] = [
     (
@@ -25,12 +22,9 @@ const UNLESS_GIVEN: [(HeaderName, HeaderValue); 2] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-pub(super) async fn secure(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+pub(super) fn secure(headers: &mut HeaderMap) {
     headers.extend(ALWAYS);
     for (name, value) in UNLESS_GIVEN {
         headers.entry(name).or_insert(value);
     }
-    response
 }
