@@ -64,8 +64,8 @@ test-e2e:
 test-life:
     @"{{ cluster }}/test-life.sh"
 
-# Figures, with what they are compared to: `bench server [NAME ...] [--quick]`, about 4 min; fails nothing
-bench what *arguments: (_prepare "packages")
+# Figures, with what they are compared to, failing nothing: `bench server [NAME ...] [--quick]`, `bench operator [COUNT ...] [--rest S]`
+bench what *arguments: (_prepare (if what == "operator" { "tools" } else { "packages" }))
     bench="$1"; shift; cargo bench --workspace --locked --bench "$bench" -- "$@"
 
 # Write the generated files anew (the CRD's YAML, the API's description)

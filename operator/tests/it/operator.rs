@@ -54,14 +54,15 @@ impl Operator {
         let command = [
             env!("CARGO_BIN_EXE_chatapp-operator"),
             "run",
-            "--namespace",
-            &options.namespaces,
             "--health-listen",
             &health,
             "--identity",
             name,
         ];
         let mut command: Vec<String> = command.map(str::to_owned).into();
+        if !options.namespaces.is_empty() {
+            command.extend(["--namespace".to_owned(), options.namespaces]);
+        }
         command.extend(options.arguments);
         let kubeconfig = kubeconfig.display().to_string();
         let mut environment = vec![("KUBECONFIG", kubeconfig.as_str()), ("NO_COLOR", "1")];
