@@ -8,7 +8,7 @@ use k8s_openapi::api::autoscaling::v2::{
 };
 
 use super::{
-    Child,
+    Child, Observed,
     names::{self, Component},
     workload::Scale,
 };
@@ -60,4 +60,20 @@ pub(crate) fn child(app: &ChatApp) -> Option<Child> {
         ..HorizontalPodAutoscaler::default()
     };
     Some(Child::of(ConditionType::ServerAvailable, &autoscaler))
+}
+
+/// What keeps the autoscaler from its work: the servers serve, but their number stays as it is.
+pub(crate) fn remark(app: &ChatApp, observed: &Observed) -> Option<String> {
+    child(app)?;
+    let name = names::server(app);
+    let live: HorizontalPodAutoscaler = observed.get(&name)?;
+    let conditions = live.status?.conditions.unwrap_or_default();
+    let stands = conditions
+        .iter()
+        .find(|condition| condition.type_ == "ScalingActive" && condition.status == "False")?;
+    // Its message changes all the time.
+    let reason = stands.reason.as_deref().unwrap_or_default();
+    Some(format!(
+        "HorizontalPodAutoscaler {name} can't tell the load ({reason}); if it stays so, does the cluster have metrics-server?"
+    ))
 }

@@ -189,7 +189,9 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     let stuck = database::stuck(app, &source, observed);
     let content = ContentState::of(app, observed);
     let server = server::workload(app, &source, observed, &migration, &content);
-    let server_verdict = server.verdict(&observed.pods_of(Component::Server));
+    let server_verdict = server
+        .verdict(&observed.pods_of(Component::Server))
+        .with_remark(autoscaling::remark(app, observed));
     let frontend = frontend::workload(app, observed, &server, &server_verdict);
     let frontend_verdict = frontend.verdict(&observed.pods_of(Component::Frontend));
 

@@ -63,9 +63,9 @@ pub(crate) fn pooler(app: &ChatApp) -> String {
     format!("{}-pooler", app.name_any())
 }
 
-/// What the app has one of, for all parts.
-pub(crate) fn shared(app: &ChatApp) -> String {
-    app.name_any()
+/// What Jobs have in common. With the app's bare name it would meet a child of the app whose server or database is called so.
+pub(crate) fn jobs(app: &ChatApp) -> String {
+    format!("{}-jobs", app.name_any())
 }
 
 pub(crate) fn route(app: &ChatApp) -> String {

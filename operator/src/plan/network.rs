@@ -97,7 +97,7 @@ fn jobs(app: &ChatApp, source: &Source<'_>) -> Child {
         app,
         Component::Shared,
         ConditionType::Migrated,
-        names::shared(app),
+        names::jobs(app),
         pods(app, "NotIn", &SERVING),
         Vec::new(),
         to_database(app, source),

@@ -272,7 +272,7 @@ fn each_step_waits_for_the_one_before() {
             "Service/demo-frontend",
             "NetworkPolicy/demo-frontend",
             "NetworkPolicy/demo-server",
-            "NetworkPolicy/demo",
+            "NetworkPolicy/demo-jobs",
             "NetworkPolicy/demo-db",
             "Cluster/demo-db"
         ]

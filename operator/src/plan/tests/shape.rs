@@ -60,6 +60,13 @@ fn an_autoscaler_decides_how_many_servers_there_are() {
     assert!(verdict(&plan, ServerAvailable).is_done());
     assert_eq!((replicas(&plan), plan.replicas), (None, (3, 3, 8)));
 
+    // One that can't measure is told.
+    world.object(Kind::HorizontalPodAutoscaler, "demo-server")["status"] = json!({"desiredReplicas": 8, "conditions": [
+        {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric"}]});
+    let plan = world.pass(&app);
+    let told = verdict(&plan, ServerAvailable).reason().message.clone();
+    assert!(told.contains("FailedGetResourceMetric"), "{told}");
+
     let plan = world.pass(&chatapp("server:1"));
     assert_eq!(replicas(&plan), Some(json!(2)));
     assert_eq!(
