@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::http::{Origins, TrustedProxies};
 use crate::storage::MIN_CONNECTIONS;
+use crate::storage::url::Host;
 use crate::telemetry;
 
 /// The chat's HTTP API and its storage
@@ -152,6 +153,10 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
+
+    /// Connect to this host instead of the URL's, such as a connection pool in front of the database
+    #[arg(long, env = "DATABASE_HOST", value_name = "HOST[:PORT]")]
+    pub(crate) database_host: Option<Host>,
 
     /// The most connections to PostgreSQL, of which 2 are for messages
     #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 10, value_name = "N",

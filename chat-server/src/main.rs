@@ -45,10 +45,13 @@ async fn main() -> ExitCode {
 async fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => {
-            let file = url_file(&args.database)?;
+            let host = &args.database_host;
+            let file = url_file(&args.database)?.map(|file| file.through(host.clone()));
             let url = match &file {
                 Some(file) => url_in(file)?,
-                None => database_url(&args.database)?,
+                None => database_url(&args.database)?
+                    .through(host.as_ref())
+                    .context("cannot use the database URL")?,
             };
             serve::serve(args, &url, file).await?;
         }

@@ -4,11 +4,15 @@
 //! Doc comments become the descriptions that `kubectl explain chatapp` shows.
 
 mod database;
+mod route;
+mod scheduling;
 mod server;
 mod status;
 
-pub use database::{Cluster, Database, External, SecretKeyRef, Storage};
-pub use server::{Frontend, Server};
+pub use database::{Cluster, Database, External, PoolMode, Pooler, SecretKeyRef, Storage};
+pub use route::{GatewayRoute, IngressRoute, IssuerKind, IssuerRef, ParentRef, Route, Tls};
+pub use scheduling::Scheduling;
+pub use server::{Autoscaling, Frontend, Server};
 pub use status::{ChatAppStatus, ConditionType, Phase};
 
 use k8s_openapi::api::core::v1::LocalObjectReference;
@@ -32,13 +36,18 @@ pub const CONTENT_KEY: &str = "content.yaml";
     category = "all",
     namespaced,
     status = "ChatAppStatus",
+    scale(
+        spec_replicas_path = ".spec.server.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
     derive = "PartialEq",
     doc = "A chat for the web: chat server, page and PostgreSQL database, kept running and upgraded in order.",
     printcolumn(
         name = "Phase",
         type_ = "string",
         json_path = ".status.phase",
-        description = "Ready, Progressing, or Degraded when a human is needed"
+        description = "Ready, Progressing, Suspended, or Degraded when a human is needed"
     ),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url", description = "Address of the page"),
     printcolumn(
@@ -66,13 +75,29 @@ pub struct ChatAppSpec {
     pub frontend: Frontend,
     /// Where messages are kept: exactly one of `cluster` and `external`.
     pub database: Database,
+    /// How people reach the page from outside of the cluster. Absent: not at all, the page has an address in the cluster only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
     /// What the bot says. Absent: the content that is built into the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
+    /// Where the pods may run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduling: Option<Scheduling>,
     /// Secrets in this namespace to pull the images with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub image_pull_secrets: Vec<LocalObjectReference>,
+    /// Whether to stop everything: no pods of servers and page, and the database hibernates (an external one is left alone).
+    /// Nothing is lost; `false` brings it back.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub suspend: bool,
+}
+
+// serde passes a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// Greetings, dialogues and fallbacks.

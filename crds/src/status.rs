@@ -15,12 +15,16 @@ pub struct ChatAppStatus {
     /// The conditions in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
-    /// Address of the page inside the cluster.
+    /// Address of the page: the route's if there is one (https with `tls`, or with a Gateway's listener on port 443 or named
+    /// after https), else the one in the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Image of the chat server that serves now; during an upgrade that is the former one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Selects the server's pods; for `kubectl scale` and autoscalers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
     /// Server pods that exist.
     #[serde(default)]
     pub replicas: i32,
@@ -30,7 +34,7 @@ pub struct ChatAppStatus {
     /// Server pods that are ready, of those wanted, such as `2/2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<String>,
-    /// DatabaseReady, Migrated, ServerAvailable, FrontendAvailable, and Ready, which sums them up. The message names what is
+    /// DatabaseReady, Migrated, ServerAvailable, FrontendAvailable, RouteReady, and Ready, which sums them up. The message names what is
     /// waited for and what to do about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -44,6 +48,8 @@ pub enum Phase {
     Progressing,
     /// Everything of the present generation serves.
     Ready,
+    /// Stopped, as `spec.suspend` wants it.
+    Suspended,
     /// It can't go on without a human; what ran before still runs. The Ready condition says why.
     Degraded,
 }
@@ -59,17 +65,20 @@ pub enum ConditionType {
     ServerAvailable,
     /// All wanted page pods of the present generation serve.
     FrontendAvailable,
+    /// The page can be reached from outside, if `spec.route` wants it.
+    RouteReady,
     /// All of the above.
     Ready,
 }
 
 impl ConditionType {
     /// All types, `Ready` last.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::DatabaseReady,
         Self::Migrated,
         Self::ServerAvailable,
         Self::FrontendAvailable,
+        Self::RouteReady,
         Self::Ready,
     ];
 
@@ -81,6 +90,7 @@ impl ConditionType {
             Self::Migrated => "Migrated",
             Self::ServerAvailable => "ServerAvailable",
             Self::FrontendAvailable => "FrontendAvailable",
+            Self::RouteReady => "RouteReady",
             Self::Ready => "Ready",
         }
     }

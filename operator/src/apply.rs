@@ -20,6 +20,11 @@ use crate::{
 /// Field manager of everything that the operator applies.
 pub(crate) const FIELD_MANAGER: &str = "chatapp-operator";
 
+/// Field manager of fields that we have given up: they keep their value until somebody else changes it. Without an owner, a field
+/// that we leave out goes back to its default.
+/// <https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership>
+const FORMER_MANAGER: &str = "chatapp-operator-former";
+
 /// Annotation of every child: hash of all that we wanted of it when we applied it last. A comparison of fields doesn't notice
 /// a field that we no longer set; this does.
 const HASH_ANNOTATION: &str = "sillychat.io/applied-hash";
@@ -86,6 +91,11 @@ pub(crate) async fn apply(
                 ApplyError::Foreign { kind, name }
             });
         }
+        if let Some(pointer) = given_up(child, &present) {
+            hand_over(&api, child, &present, pointer)
+                .await
+                .map_err(error)?;
+        }
         // Should it be deleted and made anew by somebody else right now, the API server refuses.
         wanted["metadata"]["uid"] = present["metadata"]["uid"].clone();
     }
@@ -118,6 +128,44 @@ pub(crate) async fn apply(
         "applied"
     );
     Ok(true)
+}
+
+/// The field that we decided until now and don't any more.
+fn given_up(child: &Child, present: &Value) -> Option<&'static str> {
+    let pointer = child.given_up?;
+    let field = pointer.replace('/', "/f:");
+    let managers = present
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array);
+    let is_ours = managers.into_iter().flatten().any(|entry| {
+        entry["manager"] == FIELD_MANAGER
+            && entry["operation"] == "Apply"
+            && entry["fieldsV1"].pointer(&field).is_some()
+    });
+    (is_ours && child.object.pointer(pointer).is_none()).then_some(pointer)
+}
+
+/// Has the other field manager own the field with the value that it has.
+async fn hand_over(
+    api: &Api<DynamicObject>,
+    child: &Child,
+    present: &Value,
+    pointer: &str,
+) -> Result<(), kube::Error> {
+    let mut fields = pointer.rsplit('/').filter(|field| !field.is_empty());
+    let value = present.pointer(pointer).cloned().unwrap_or_default();
+    let mut kept = fields.try_fold(value, |value, field| Some(json!({ field: value })));
+    let Some(Value::Object(kept)) = &mut kept else {
+        return Ok(());
+    };
+    kept.insert("apiVersion".to_owned(), json!(child.api_version()));
+    kept.insert("kind".to_owned(), json!(child.kind()));
+    let metadata = json!({"name": child.name(), "uid": present["metadata"]["uid"]});
+    kept.insert("metadata".to_owned(), metadata);
+    let params = PatchParams::apply(FORMER_MANAGER).force();
+    api.patch(child.name(), &params, &Patch::Apply(&kept))
+        .await?;
+    Ok(())
 }
 
 /// Deletes the object, if it still is the one that was meant. A Job and a database stay visible until all that they own is gone:
@@ -230,6 +278,24 @@ mod tests {
     }
 
     #[test]
+    fn a_field_is_given_up_if_we_decided_it_and_do_not_any_more() {
+        let child = |spec: Value| Child {
+            condition: chatapp_crds::ConditionType::ServerAvailable,
+            object: json!({ "spec": spec }),
+            given_up: Some("/spec/replicas"),
+        };
+        let live = |manager: &str, operation: &str| {
+            json!({"metadata": {"managedFields": [{"manager": manager, "operation": operation,
+            "fieldsV1": {"f:spec": {"f:replicas": {}}}}]}, "spec": {"replicas": 3}})
+        };
+        let ours = live(FIELD_MANAGER, "Apply");
+        assert_eq!(given_up(&child(json!({})), &ours), Some("/spec/replicas"));
+        assert_eq!(given_up(&child(json!({"replicas": 2})), &ours), None);
+        let theirs = live("kube-controller-manager", "Update");
+        assert_eq!(given_up(&child(json!({})), &theirs), None);
+    }
+
+    #[test]
     fn what_a_former_app_of_the_name_owned_is_on_its_way_out() {
         let owned = |name: &str, uid: &str| {
             json!({"metadata": {"ownerReferences": [
@@ -238,6 +304,7 @@ mod tests {
         let child = Child {
             condition: chatapp_crds::ConditionType::ServerAvailable,
             object: owned("demo", "new"),
+            given_up: None,
         };
         assert!(is_of_former_app(&owned("demo", "old"), &child));
         assert!(!is_of_former_app(&owned("other", "old"), &child));

@@ -27,6 +27,7 @@ pub(crate) fn status(app: &ChatApp, plan: &Plan, now: Timestamp) -> ChatAppStatu
         observed_generation: app.metadata.generation,
         phase: Some(match ready {
             Verdict::Done(_) => Phase::Ready,
+            Verdict::Waiting(ref reason) if reason.reason == plan::SUSPENDED => Phase::Suspended,
             Verdict::Waiting(_) => Phase::Progressing,
             Verdict::Failed(_) => Phase::Degraded,
         }),
@@ -36,6 +37,7 @@ pub(crate) fn status(app: &ChatApp, plan: &Plan, now: Timestamp) -> ChatAppStatu
         } else {
             former.image
         },
+        selector: Some(plan.selector.clone()),
         replicas,
         ready_replicas,
         ready: Some(format!("{ready_replicas}/{wanted}")),
@@ -134,6 +136,7 @@ mod tests {
                 ),
             ],
             replicas: (2, 1, 2),
+            selector: String::new(),
         }
     }
 

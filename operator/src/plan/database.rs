@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use super::{
     Child, Deletion, Observed,
     names::{self, Component},
-    pods,
+    pods, scheduling, suspend,
     verdict::Verdict,
+    workload,
 };
 use crate::{compare::covers, kinds::Kind};
 
@@ -62,13 +63,13 @@ pub(crate) fn identity(app: &ChatApp, source: &Source<'_>, observed: &Observed) 
 }
 
 /// The `Cluster` as it is.
-fn live<'a>(app: &ChatApp, observed: &'a Observed) -> Option<&'a Value> {
+pub(crate) fn live<'a>(app: &ChatApp, observed: &'a Observed) -> Option<&'a Value> {
     observed.value(Kind::Cluster, &names::database(app))
 }
 
 /// The `Cluster` object.
 pub(crate) fn cluster(app: &ChatApp, spec: &Cluster) -> Child {
-    let labels = json!({ names::APP_LABEL: app.name_any(), names::COMPONENT_LABEL: Component::Database.as_str() });
+    let labels = names::inherited_labels(app, Component::Database);
     let mut object = json!({
         "apiVersion": Kind::Cluster.api_version(),
         "kind": Kind::Cluster.name(),
@@ -99,6 +100,10 @@ pub(crate) fn cluster(app: &ChatApp, spec: &Cluster) -> Child {
             spec.resources.as_ref().map(|resources| json!(resources)),
         ),
         ("/spec/postgresql", postgresql(spec)),
+        (
+            "/spec/imagePullSecrets",
+            workload::pull_secrets(app).map(|secrets| json!(secrets)),
+        ),
     ];
     for (pointer, value) in optional {
         if let (Some((parent, key)), Some(value)) = (pointer.rsplit_once('/'), value)
@@ -106,6 +111,9 @@ pub(crate) fn cluster(app: &ChatApp, spec: &Cluster) -> Child {
         {
             parent.insert(key.to_owned(), value);
         }
+    }
+    if let Value::Object(spec) = &mut object["spec"] {
+        spec.extend(scheduling::of_cluster(app));
     }
     Child::new(chatapp_crds::ConditionType::DatabaseReady, object)
 }
@@ -231,6 +239,12 @@ fn cluster_verdict(app: &ChatApp, wanted: &Cluster, observed: &Observed) -> Verd
             .image
             .as_deref()
             .is_none_or(|image| text("/status/image") == image);
+    if suspend::is_hibernating(cluster) {
+        return Verdict::waiting(
+            "ClusterHibernated",
+            format!("Cluster {name} hibernates and is being woken up"),
+        );
+    }
     if ready && is_about_ours && ready_instances == instances {
         return Verdict::done(
             "ClusterReady",

@@ -7,15 +7,22 @@
 //!
 //! A new child is one file here and one line in [`plan`].
 
+mod autoscaling;
 mod content;
 mod database;
+mod disruption;
 mod frontend;
 mod migration;
 mod names;
+mod network;
 mod observed;
 mod pods;
+mod pooler;
 mod prune;
+mod route;
+mod scheduling;
 mod server;
+mod suspend;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -23,6 +30,7 @@ mod workload;
 
 pub(crate) use names::{APP_LABEL, short_hash};
 pub(crate) use observed::{Observed, is_controlled_by};
+pub(crate) use suspend::SUSPENDED;
 pub(crate) use verdict::{Reason, Verdict};
 
 use chatapp_crds::{ChatApp, ConditionType};
@@ -43,11 +51,24 @@ pub(crate) struct Child {
     pub(crate) condition: ConditionType,
     /// The object, with only the fields that we decide.
     pub(crate) object: Value,
+    /// A field that is somebody else's to decide: if we decided it before, it keeps its value.
+    pub(crate) given_up: Option<&'static str>,
 }
 
 impl Child {
     fn new(condition: ConditionType, object: Value) -> Self {
-        Self { condition, object }
+        Self {
+            condition,
+            object,
+            given_up: None,
+        }
+    }
+
+    fn giving_up(self, pointer: &'static str) -> Self {
+        Self {
+            given_up: Some(pointer),
+            ..self
+        }
     }
 
     fn of<K: Resource<DynamicType = ()> + Serialize>(condition: ConditionType, object: &K) -> Self {
@@ -129,6 +150,8 @@ pub(crate) struct Plan {
     pub(crate) verdicts: Vec<(ConditionType, Verdict)>,
     /// Server pods: existing, ready, wanted.
     pub(crate) replicas: (i32, i32, i32),
+    /// Selects the server's pods.
+    pub(crate) selector: String,
 }
 
 impl Plan {
@@ -154,14 +177,21 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
             deletions: Vec::new(),
             verdicts,
             replicas: (0, 0, 0),
+            selector: names::selector_text(app, Component::Server),
         };
     };
-    let database = database::verdict(app, &source, observed);
+    let stop = suspend::verdict(app, &source, observed);
+    // An app that is to stop begins no Job.
+    let database = stop
+        .clone()
+        .unwrap_or_else(|| database::verdict(app, &source, observed));
     let migration = migration::plan(app, &source, observed, &database);
     let stuck = database::stuck(app, &source, observed);
     let content = ContentState::of(app, observed);
     let server = server::workload(app, &source, observed, &migration, &content);
-    let server_verdict = server.verdict(&observed.pods_of(Component::Server));
+    let server_verdict = server
+        .verdict(&observed.pods_of(Component::Server))
+        .with_remark(autoscaling::remark(app, observed));
     let frontend = frontend::workload(app, observed, &server, &server_verdict);
     let frontend_verdict = frontend.verdict(&observed.pods_of(Component::Frontend));
 
@@ -170,25 +200,57 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
         server.service(app),
         frontend.service(app),
     ];
+    // Before the pods that they are about.
+    children.extend(network::policies(app, &source));
     if let database::Source::Cluster(spec) = source
         && observed.knows(Kind::Cluster)
     {
-        children.push(database::cluster(app, spec));
+        let mut cluster = database::cluster(app, spec);
+        suspend::hibernate(app, observed, &mut cluster);
+        children.push(cluster);
+        if observed.knows(Kind::Pooler) {
+            children.extend(pooler::children(app, spec));
+        }
     }
     children.extend(migration.child);
-    children.extend(server.child(app));
-    children.extend(frontend.child(app));
+    for workload in [&server, &frontend] {
+        let deployment = workload.child(app);
+        if deployment.is_some() || workload.live.is_some() {
+            children.extend(workload.budget(app));
+        }
+        children.extend(deployment);
+    }
+    children.extend(autoscaling::child(app));
+    children.extend(route::child(app, observed));
 
     // While the gate is closed they may have no template to apply; the former version serves on all the same.
-    let kept = [
+    let mut kept = vec![
         (Kind::Deployment, server.name.clone()),
         (Kind::Deployment, frontend.name.clone()),
     ];
+    if pooler::is_in_use(observed) {
+        kept.push((Kind::Pooler, names::pooler(app)));
+    }
     let pruned = prune::prune(observed, &children, &kept);
     let live = server.live.as_ref();
     let status = live
         .and_then(|live| live.status.clone())
         .unwrap_or_default();
+    let pooled = if database.is_done() {
+        pooler::trouble(app, observed)
+    } else {
+        None
+    };
+    let mut verdicts = vec![
+        (ConditionType::DatabaseReady, pooled.unwrap_or(database)),
+        (ConditionType::Migrated, migration.verdict),
+        (ConditionType::ServerAvailable, server_verdict),
+        (ConditionType::FrontendAvailable, frontend_verdict),
+        (ConditionType::RouteReady, route::verdict(app, observed)),
+    ];
+    if let Some(stop) = &stop {
+        suspend::overrule(&mut verdicts, &source, stop);
+    }
     Plan {
         deletions: migration
             .deletions
@@ -197,27 +259,22 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
             .chain(pruned)
             .collect(),
         children,
-        verdicts: vec![
-            (ConditionType::DatabaseReady, database),
-            (ConditionType::Migrated, migration.verdict),
-            (ConditionType::ServerAvailable, server_verdict),
-            (ConditionType::FrontendAvailable, frontend_verdict),
-        ],
+        verdicts,
         replicas: (
             status.replicas.unwrap_or_default(),
             status.ready_replicas.unwrap_or_default(),
-            app.spec.server.replicas,
+            server.wanted_replicas(),
         ),
+        selector: names::selector_text(app, Component::Server),
     }
 }
 
-/// Address of the page inside the cluster.
+/// Address of the page: outside of the cluster if there is a route, else inside.
 pub(crate) fn url(app: &ChatApp) -> String {
-    format!(
-        "http://{}.{}.svc",
-        names::frontend(app),
-        app.namespace().unwrap_or_default()
-    )
+    route::url(app).unwrap_or_else(|| {
+        let namespace = app.namespace().unwrap_or_default();
+        format!("http://{}.{namespace}.svc", names::frontend(app))
+    })
 }
 
 /// An account without rights: pods of ours carry no token.

@@ -20,6 +20,8 @@ pub(crate) enum Component {
     Shared,
     /// The database.
     Database,
+    /// The connection pool in front of the database.
+    Pooler,
     /// The migration Jobs.
     Migration,
     /// The chat server.
@@ -33,6 +35,7 @@ impl Component {
         match self {
             Self::Shared => "shared",
             Self::Database => "database",
+            Self::Pooler => "pooler",
             Self::Migration => "migration",
             Self::Server => "server",
             Self::Frontend => "frontend",
@@ -56,6 +59,24 @@ pub(crate) fn frontend(app: &ChatApp) -> String {
     format!("{}-frontend", app.name_any())
 }
 
+pub(crate) fn pooler(app: &ChatApp) -> String {
+    format!("{}-pooler", app.name_any())
+}
+
+/// What Jobs have in common. With the app's bare name it would meet a child of the app whose server or database is called so.
+pub(crate) fn jobs(app: &ChatApp) -> String {
+    format!("{}-jobs", app.name_any())
+}
+
+pub(crate) fn route(app: &ChatApp) -> String {
+    app.name_any()
+}
+
+/// The Secret with the certificate that cert-manager makes.
+pub(crate) fn certificate(app: &ChatApp) -> String {
+    format!("{}-tls", app.name_any())
+}
+
 pub(crate) fn migration(app: &ChatApp, key: &str) -> String {
     format!("{}-migrate-{key}", app.name_any())
 }
@@ -74,6 +95,18 @@ pub(crate) fn labels(app: &ChatApp, component: Component) -> BTreeMap<String, St
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
     labels
+}
+
+/// Labels of pods that CloudNativePG makes: it has the recommended ones for itself.
+pub(crate) fn inherited_labels(app: &ChatApp, component: Component) -> BTreeMap<String, String> {
+    selector_labels(app, component)
+}
+
+/// Selects the pods of a part, in one line.
+pub(crate) fn selector_text(app: &ChatApp, component: Component) -> String {
+    let labels = selector_labels(app, component);
+    let terms = labels.iter().map(|(key, value)| format!("{key}={value}"));
+    terms.collect::<Vec<_>>().join(",")
 }
 
 fn selector_labels(app: &ChatApp, component: Component) -> BTreeMap<String, String> {

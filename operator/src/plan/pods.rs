@@ -61,6 +61,18 @@ fn pod_trouble(pod: &Pod) -> Option<Verdict> {
     ))
 }
 
+/// Whether the pod serves.
+pub(crate) fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    pod.metadata.deletion_timestamp.is_none()
+        && conditions
+            .into_iter()
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
 /// The image that keeps a pod from its start because the kubelet can't get it.
 pub(crate) fn unpullable_image(pod: &Pod) -> Option<&str> {
     container_statuses(pod)

@@ -9,14 +9,18 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::{
-    Observed,
+    Observed, autoscaling,
     content::ContentState,
     database::{self, Source},
     migration::Migration,
     names::{self, Component},
+    pooler,
     verdict::Verdict,
     workload::{self, Workload},
 };
+
+/// Variable of the servers that connect through a pool: its host.
+pub(crate) const DATABASE_HOST: &str = "DATABASE_HOST";
 
 /// Annotation of the pod template: the migration that it was let through by.
 const MIGRATION_ANNOTATION: &str = "sillychat.io/migration";
@@ -46,7 +50,7 @@ pub(crate) fn workload(
         component: Component::Server,
         condition: ConditionType::ServerAvailable,
         name: names::server(app),
-        replicas: app.spec.server.replicas,
+        scale: autoscaling::scale(app),
         template: template(app, source, &migration.key, content),
         live: observed.get(&names::server(app)),
         held,
@@ -74,6 +78,7 @@ fn template(
         variable("LISTEN", format!("0.0.0.0:{}", workload::CONTAINER_PORT)),
         database_env,
     ];
+    env.extend(pooler::host(app).map(|host| variable(DATABASE_HOST, host)));
     let mut volumes = vec![database_volume];
     let mut mounts = vec![database_mount];
     let mut annotations =

@@ -11,6 +11,9 @@ use k8s_openapi::api::{
 
 use super::*;
 
+mod fields;
+mod shape;
+
 fn chatapp(image: &str) -> ChatApp {
     serde_json::from_value(json!({
         "apiVersion": "sillychat.io/v1alpha1",
@@ -65,6 +68,13 @@ impl World {
         let (kind, name) = (Kind::named(child.kind()).expect("a kind"), child.name());
         let former = self.observed.remove(kind, name);
         let mut object = child.object.clone();
+        // As server-side apply: a field that is given up keeps its value.
+        if let (Some(pointer), Some(former)) = (child.given_up, &former)
+            && let (None, Some(value)) = (object.pointer(pointer), former.pointer(pointer))
+            && let Some((parent, field)) = pointer.rsplit_once('/')
+        {
+            object.pointer_mut(parent).expect("a parent")[field] = value.clone();
+        }
         let is_same = former
             .as_ref()
             .is_some_and(|former| former["spec"] == object["spec"]);
@@ -152,7 +162,7 @@ impl World {
         self.rolls_out("demo-frontend");
         assert_eq!(
             states(&self.pass(app)),
-            "DatabaseReady+ Migrated+ ServerAvailable+ FrontendAvailable+"
+            "DatabaseReady+ Migrated+ ServerAvailable+ FrontendAvailable+ RouteReady+"
         );
     }
 
@@ -252,7 +262,7 @@ fn each_step_waits_for_the_one_before() {
     let plan = world.pass(&app);
     assert_eq!(
         states(&plan),
-        "DatabaseReady~ Migrated~ ServerAvailable~ FrontendAvailable~"
+        "DatabaseReady~ Migrated~ ServerAvailable~ FrontendAvailable~ RouteReady+"
     );
     assert_eq!(
         kinds(&plan),
@@ -260,6 +270,10 @@ fn each_step_waits_for_the_one_before() {
             "ServiceAccount/demo",
             "Service/demo-server",
             "Service/demo-frontend",
+            "NetworkPolicy/demo-frontend",
+            "NetworkPolicy/demo-server",
+            "NetworkPolicy/demo-jobs",
+            "NetworkPolicy/demo-db",
             "Cluster/demo-db"
         ]
     );
@@ -268,34 +282,34 @@ fn each_step_waits_for_the_one_before() {
     let plan = world.pass(&app);
     assert_eq!(
         states(&plan),
-        "DatabaseReady+ Migrated~ ServerAvailable~ FrontendAvailable~"
+        "DatabaseReady+ Migrated~ ServerAvailable~ FrontendAvailable~ RouteReady+"
     );
     assert_eq!(kinds(&plan).last().map(String::as_str), Some("Job/demo"));
     assert_eq!(
         states(&world.pass(&app)),
-        "DatabaseReady+ Migrated~ ServerAvailable~ FrontendAvailable~"
+        "DatabaseReady+ Migrated~ ServerAvailable~ FrontendAvailable~ RouteReady+"
     );
 
     world.job_ends("Complete");
     let plan = world.pass(&app);
     assert_eq!(
         states(&plan),
-        "DatabaseReady+ Migrated+ ServerAvailable~ FrontendAvailable~"
+        "DatabaseReady+ Migrated+ ServerAvailable~ FrontendAvailable~ RouteReady+"
     );
     assert_eq!(
-        kinds(&plan).last().map(String::as_str),
-        Some("Deployment/demo-server")
+        kinds(&plan)[kinds(&plan).len() - 2..],
+        ["PodDisruptionBudget/demo-server", "Deployment/demo-server"]
     );
 
     world.rolls_out("demo-server");
     assert_eq!(
         states(&world.pass(&app)),
-        "DatabaseReady+ Migrated+ ServerAvailable+ FrontendAvailable~"
+        "DatabaseReady+ Migrated+ ServerAvailable+ FrontendAvailable~ RouteReady+"
     );
     world.rolls_out("demo-frontend");
     assert_eq!(
         states(&world.pass(&app)),
-        "DatabaseReady+ Migrated+ ServerAvailable+ FrontendAvailable+"
+        "DatabaseReady+ Migrated+ ServerAvailable+ FrontendAvailable+ RouteReady+"
     );
 }
 
@@ -325,7 +339,7 @@ fn a_failed_migration_keeps_the_former_version_and_is_undone_by_the_former_spec(
     let plan = world.pass(&two);
     assert_eq!(
         states(&plan),
-        "DatabaseReady+ Migrated! ServerAvailable! FrontendAvailable+"
+        "DatabaseReady+ Migrated! ServerAvailable! FrontendAvailable+ RouteReady+"
     );
     assert!(
         verdict(&plan, Migrated)
@@ -340,7 +354,7 @@ fn a_failed_migration_keeps_the_former_version_and_is_undone_by_the_former_spec(
     let plan = world.pass(&one);
     assert_eq!(
         states(&plan),
-        "DatabaseReady+ Migrated+ ServerAvailable+ FrontendAvailable+"
+        "DatabaseReady+ Migrated+ ServerAvailable+ FrontendAvailable+ RouteReady+"
     );
     assert!(!world.has_jobs(), "the failed Job goes");
 }
@@ -403,7 +417,7 @@ fn jobs_of_others_are_left_alone_even_with_our_label() {
 fn while_the_gate_is_closed_the_former_version_is_scaled_and_repaired() {
     let mut world = World::installed(&chatapp("server:1"));
     let mut two = chatapp("server:2");
-    two.spec.server.replicas = 5;
+    two.spec.server.replicas = Some(5);
     let plan = world.pass(&two);
     let server = plan
         .children
@@ -443,7 +457,7 @@ fn a_wrong_image_is_named_and_its_correction_recovers() {
     );
     assert_eq!(
         states(&world.pass(&one)),
-        "DatabaseReady+ Migrated+ ServerAvailable+ FrontendAvailable+"
+        "DatabaseReady+ Migrated+ ServerAvailable+ FrontendAvailable+ RouteReady+"
     );
 }
 
@@ -475,7 +489,7 @@ fn a_database_in_trouble_is_told_and_stops_nothing_that_runs() {
     let plan = world.pass(&app);
     assert_eq!(
         states(&plan),
-        "DatabaseReady~ Migrated+ ServerAvailable+ FrontendAvailable+"
+        "DatabaseReady~ Migrated+ ServerAvailable+ FrontendAvailable+ RouteReady+"
     );
     assert!(
         verdict(&plan, DatabaseReady)
@@ -537,7 +551,7 @@ fn a_retry_annotation_runs_a_failed_migration_again_without_rolling_pods() {
     );
     assert_eq!(
         states(&world.pass(&retried)),
-        "DatabaseReady+ Migrated+ ServerAvailable+ FrontendAvailable+"
+        "DatabaseReady+ Migrated+ ServerAvailable+ FrontendAvailable+ RouteReady+"
     );
     assert_eq!(template(&world), before);
 
@@ -568,9 +582,9 @@ fn an_external_database_needs_no_cloudnative_pg() {
     let plan = world.pass(&app);
     assert_eq!(
         states(&plan),
-        "DatabaseReady+ Migrated~ ServerAvailable~ FrontendAvailable~"
+        "DatabaseReady+ Migrated~ ServerAvailable~ FrontendAvailable~ RouteReady+"
     );
-    let job = plan.children.last().expect("the Job");
+    let job = child_of_kind(&plan, "Job");
     assert_eq!(
         job.object
             .pointer("/spec/template/spec/volumes/0/secret/secretName"),

@@ -37,13 +37,15 @@ pub(crate) struct ApiServer {
 }
 
 impl ApiServer {
-    /// The one that tests share. It has a stand-in for CloudNativePG's CRD.
+    /// The one that tests share. It has stand-ins for the CRDs of CloudNativePG and of the Gateway API.
     pub(crate) async fn shared() -> &'static Self {
         static SHARED: OnceCell<ApiServer> = OnceCell::const_new();
         SHARED
             .get_or_init(async || {
                 let server = Self::start().await;
                 server.install_cloudnative_pg().await;
+                let group = "gateway.networking.k8s.io";
+                server.install_stub(group, "HTTPRoute", "httproutes").await;
                 server
             })
             .await
@@ -121,7 +123,9 @@ impl ApiServer {
         rights.retain(|object| object["kind"] != "ServiceAccount");
         server.apply(&rights).await;
         server.wait_until_operator_may().await;
-        server.wait_until_served("sillychat.io/v1alpha1").await;
+        server
+            .wait_until_served("sillychat.io/v1alpha1", "ChatApp")
+            .await;
         server
     }
 
@@ -147,14 +151,24 @@ impl ApiServer {
         }
     }
 
-    /// A stand-in for CloudNativePG's CRD: any `Cluster` goes.
+    /// Stand-ins for CloudNativePG's CRDs: any `Cluster` and any `Pooler` go.
     pub(crate) async fn install_cloudnative_pg(&self) {
+        let group = "postgresql.cnpg.io";
+        self.install_stub(group, "Pooler", "poolers").await;
+        self.install_stub(group, "Cluster", "clusters").await;
+    }
+
+    /// A stand-in for a CRD, version v1.
+    async fn install_stub(&self, group: &str, kind: &str, plural: &str) {
         let crd = json!({
             "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": "clusters.postgresql.cnpg.io"},
+            "metadata": {
+                "name": format!("{plural}.{group}"),
+                "annotations": {"api-approved.kubernetes.io": "unapproved, a stand-in in a test"},
+            },
             "spec": {
-                "group": "postgresql.cnpg.io", "scope": "Namespaced",
-                "names": {"kind": "Cluster", "listKind": "ClusterList", "plural": "clusters", "singular": "cluster"},
+                "group": group, "scope": "Namespaced",
+                "names": {"kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": kind.to_lowercase()},
                 "versions": [{
                     "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
                     "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
@@ -162,7 +176,7 @@ impl ApiServer {
             },
         });
         self.apply(&[crd]).await;
-        self.wait_until_served("postgresql.cnpg.io/v1").await;
+        self.wait_until_served(&format!("{group}/v1"), kind).await;
     }
 
     async fn apply(&self, objects: &[Value]) {
@@ -214,11 +228,15 @@ impl ApiServer {
         .expect("rbac.yaml lets the operator write the status of ChatApps");
     }
 
-    async fn wait_until_served(&self, api_version: &str) {
+    async fn wait_until_served(&self, api_version: &str, kind: &str) {
         let client = self.client().await;
-        try_until(async || client.list_api_group_resources(api_version).await.ok())
-            .await
-            .unwrap_or_else(|| panic!("the API server does not serve {api_version}"));
+        try_until(async || {
+            let list = client.list_api_group_resources(api_version).await.ok()?;
+            let mut kinds = list.resources.iter();
+            kinds.any(|found| found.kind == kind).then_some(())
+        })
+        .await
+        .unwrap_or_else(|| panic!("the API server does not serve {api_version} {kind}"));
     }
 
     /// A client with all rights.

@@ -5,23 +5,28 @@
 #![allow(clippy::expect_used, reason = "a test fails by it, with a reason")]
 #![allow(clippy::panic, reason = "a test fails by it, with a reason")]
 
+
 mod api_server;
 mod audit;
-mod operator;
-mod process;
-mod proxy;
-mod wait;
-mod world;
-
 mod drift;
 mod foreign;
 mod install;
 mod late_cloudnative_pg;
 mod leader;
+mod operator;
 mod outage;
+mod process;
+mod proxy;
 mod prune;
 mod rest;
+mod route;
 mod rules;
+mod rules_of_routes;
+mod rules_of_scale;
+mod scale;
 mod scope;
+mod suspend;
 mod telemetry;
 mod upgrade;
+mod wait;
+mod world;
