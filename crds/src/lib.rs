@@ -3,23 +3,26 @@
 //!
 //! Doc comments become the descriptions that `kubectl explain chatapp` shows.
 
+mod content;
 mod database;
+mod import;
+mod retention;
 mod server;
 mod status;
 
+pub use content::{CONTENT_KEY, ConfigMapRef, Content};
 pub use database::{Cluster, Database, External, SecretKeyRef, Storage};
+pub use import::{ConfigMapKeyRef, FileInVolume, Import, Rejects, SqliteImport};
+pub use retention::Retention;
 pub use server::{Frontend, Server};
-pub use status::{ChatAppStatus, ConditionType, Phase};
+pub use status::{ChatAppStatus, ConditionType, ImportResult, Phase, Upgrade};
 
 use k8s_openapi::api::core::v1::LocalObjectReference;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-/// Annotation of a ChatApp: a new value makes the operator run a failed migration again.
+/// Annotation of a ChatApp: a new value makes the operator run a failed Job again, the migration's or one behind it.
 pub const RETRY_MIGRATION_ANNOTATION: &str = "sillychat.io/retry-migration";
-
-/// Key of the content `ConfigMap` that holds the YAML.
-pub const CONTENT_KEY: &str = "content.yaml";
 
 /// What a ChatApp consists of: a chat server with its database, and the web page in front of it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,27 +72,14 @@ pub struct ChatAppSpec {
     /// What the bot says. Absent: the content that is built into the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
+    /// Chats of another program to take over, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<Import>,
+    /// How long messages are kept. Absent: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
     /// Secrets in this namespace to pull the images with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub image_pull_secrets: Vec<LocalObjectReference>,
-}
-
-/// Greetings, dialogues and fallbacks.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Content {
-    /// A ConfigMap in this namespace; its key `content.yaml` holds `greetings`, `fallbacks` and `dialogues`. A change rolls the servers.
-    pub config_map_ref: ConfigMapRef,
-}
-
-/// Names a ConfigMap.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ConfigMapRef {
-    /// Name of the ConfigMap.
-    #[schemars(
-        length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
-    )]
-    pub name: String,
 }

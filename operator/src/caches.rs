@@ -197,6 +197,9 @@ impl Caches {
             jobs: of_app(&self.jobs, app),
             server: get(&self.deployments, &namespace, &names.server).map(Arc::unwrap_or_clone),
             frontend: get(&self.deployments, &namespace, &names.frontend).map(Arc::unwrap_or_clone),
+            service_account: get(&self.service_accounts, &namespace, &names.service_account)
+                .filter(|account| plan::is_owned_by(app, &**account))
+                .map(Arc::unwrap_or_clone),
             content: None,
             pods: of_app(&self.pods, app),
         }

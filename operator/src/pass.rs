@@ -50,9 +50,9 @@ pub(crate) async fn pass(
     let mut observed = caches.observe(app);
     observed.content = content(app, client, &namespace).await?;
     let mut plan = plan::plan(app, &observed);
-    if plan.starts_migration(&observed) {
-        // A cache may not have seen yet what the pass before has created: two migrations at once must not come of that.
-        let (jobs, pods) = migrations(app, client, &namespace).await?;
+    if plan.starts_job(&observed) {
+        // A cache may not have seen yet what the pass before has created: two of them at once must not come of that.
+        let (jobs, pods) = jobs_and_pods(app, client, &namespace).await?;
         observed.jobs = jobs;
         // A pod that the caches know of has ended only once they have seen its end.
         observed.pods.extend(pods);
@@ -101,7 +101,7 @@ async fn content(
 }
 
 /// Jobs and pods of the ChatApp, from the API server instead of the caches.
-async fn migrations(
+async fn jobs_and_pods(
     app: &ChatApp,
     client: &Client,
     namespace: &str,

@@ -1,8 +1,8 @@
 //! The plan: from a ChatApp and what is observed of its children to the objects that should exist and the conditions to report.
 //! It is a function of values: it reads no clock and calls nobody. How objects get to the API server is `apply`'s business.
 //!
-//! The story of a pass: the database must be ready; then the migration for the wanted image must be done; then the server
-//! rolls; then the page. Each step says how it stands ([`verdict::Verdict`]) and holds the next one back until it is done. What
+//! The story of a pass: the database must be ready; then the migration for the wanted image must be done; then the content must be
+//! loaded; then the server rolls; then the page. An import runs beside. Each step says how it stands ([`verdict::Verdict`]) and holds the next one back until it is done. What
 //! ran before goes on meanwhile.
 //!
 //! A new child is one file here and one line in [`plan`].
@@ -10,9 +10,14 @@
 mod content;
 mod database;
 mod frontend;
+mod import;
+mod job;
+mod marks;
 mod migration;
 mod names;
+mod outcome;
 mod pods;
+mod retention;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -20,10 +25,11 @@ mod verdict;
 mod workload;
 
 pub(crate) use database::CNPG_API_VERSION;
+pub(crate) use migration::Facts;
 pub(crate) use names::{APP_LABEL, short_hash};
 pub(crate) use verdict::{Reason, Verdict};
 
-use chatapp_crds::{ChatApp, ConditionType};
+use chatapp_crds::{ChatApp, ConditionType, ImportResult};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::Job,
@@ -33,7 +39,7 @@ use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use content::ContentState;
+use marks::Marks;
 use names::Component;
 
 /// What the watch caches hold of one ChatApp's children.
@@ -47,6 +53,7 @@ pub(crate) struct Observed {
     pub(crate) jobs: Vec<Job>,
     pub(crate) server: Option<Deployment>,
     pub(crate) frontend: Option<Deployment>,
+    pub(crate) service_account: Option<ServiceAccount>,
     /// The ConfigMap that `spec.content` names.
     pub(crate) content: Option<ConfigMap>,
     /// Pods of all parts, the database's included.
@@ -55,11 +62,9 @@ pub(crate) struct Observed {
 
 impl Observed {
     fn pods_of(&self, component: Component) -> impl Iterator<Item = &Pod> + Clone {
-        self.pods.iter().filter(move |pod| {
-            pod.labels()
-                .get(names::COMPONENT_LABEL)
-                .is_some_and(|label| label == component.as_str())
-        })
+        self.pods
+            .iter()
+            .filter(move |pod| names::is_of(*pod, component))
     }
 }
 
@@ -149,11 +154,15 @@ pub(crate) struct Plan {
     pub(crate) verdicts: Vec<(ConditionType, Verdict)>,
     /// Server pods: existing, ready, wanted.
     pub(crate) replicas: (i32, i32, i32),
+    /// What the migration says of itself.
+    pub(crate) migration: Facts,
+    /// What was imported.
+    pub(crate) import: Option<ImportResult>,
 }
 
 impl Plan {
-    /// Whether a migration Job is to be created that is not among the observed ones.
-    pub(crate) fn starts_migration(&self, observed: &Observed) -> bool {
+    /// Whether a Job is to be created that is not among the observed ones.
+    pub(crate) fn starts_job(&self, observed: &Observed) -> bool {
         let is_known = |child: &Child| {
             observed
                 .jobs
@@ -179,29 +188,39 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
             deletions: Vec::new(),
             verdicts,
             replicas: (0, 0, 0),
+            migration: Facts::default(),
+            import: None,
         };
     };
     let database = database::verdict(app, &source, observed);
     let migration = migration::plan(app, &source, observed, &database);
     let stuck = database::stuck(app, &source, observed);
-    let content = ContentState::of(app, observed);
-    let server = server::workload(app, &source, observed, &migration, &content);
+    let import = import::plan(app, &source, observed, &migration.verdict);
+    let content = content::plan(app, &source, observed, &migration.verdict);
+    let server = server::workload(app, &source, observed, &migration, &content.verdict);
     let server_verdict = server.verdict(observed.pods_of(Component::Server));
     let frontend = frontend::workload(app, observed, &server, &server_verdict);
     let frontend_verdict = frontend.verdict(observed.pods_of(Component::Frontend));
 
+    let marks = Marks {
+        content: content.mark,
+        import: import.mark,
+    };
     let mut children = vec![
-        service_account(app),
+        marks.service_account(app),
         server.service(app),
         frontend.service(app),
     ];
-    if let database::Source::Cluster(spec) = source
+    if let database::Source::Cluster(spec) = &source
         && observed.cnpg_installed
     {
         children.push(database::cluster(app, spec));
     }
     children.extend(migration.child);
+    children.extend(import.child);
+    children.extend(content.children);
     children.extend(server.child(app));
+    children.extend(retention::cron_job(app, &source, server.image().as_deref()));
     children.extend(frontend.child(app));
 
     let status = observed
@@ -211,13 +230,26 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
         .unwrap_or_default();
     Plan {
         children,
-        deletions: migration.deletions.into_iter().chain(stuck).collect(),
-        verdicts: vec![
-            (ConditionType::DatabaseReady, database),
-            (ConditionType::Migrated, migration.verdict),
-            (ConditionType::ServerAvailable, server_verdict),
-            (ConditionType::FrontendAvailable, frontend_verdict),
-        ],
+        deletions: [
+            migration.deletions,
+            import.deletions,
+            content.deletions,
+            stuck,
+        ]
+        .concat(),
+        verdicts: [
+            (ConditionType::DatabaseReady, Some(database)),
+            (ConditionType::Migrated, Some(migration.verdict)),
+            (ConditionType::Imported, import.verdict),
+            (ConditionType::ContentLoaded, Some(content.verdict)),
+            (ConditionType::ServerAvailable, Some(server_verdict)),
+            (ConditionType::FrontendAvailable, Some(frontend_verdict)),
+        ]
+        .into_iter()
+        .filter_map(|(type_, verdict)| Some((type_, verdict?)))
+        .collect(),
+        migration: migration.facts,
+        import: import.result,
         replicas: (
             status.replicas.unwrap_or_default(),
             status.ready_replicas.unwrap_or_default(),
@@ -240,6 +272,7 @@ pub(crate) struct ChildNames {
     pub(crate) cluster: String,
     pub(crate) server: String,
     pub(crate) frontend: String,
+    pub(crate) service_account: String,
 }
 
 impl ChildNames {
@@ -248,16 +281,7 @@ impl ChildNames {
             cluster: names::database(app),
             server: names::server(app),
             frontend: names::frontend(app),
+            service_account: names::service_account(app),
         }
     }
-}
-
-/// An account without rights: pods of ours carry no token.
-fn service_account(app: &ChatApp) -> Child {
-    let account = ServiceAccount {
-        metadata: names::metadata(app, Component::Shared, names::service_account(app)),
-        automount_service_account_token: Some(false),
-        ..ServiceAccount::default()
-    };
-    Child::of(ConditionType::ServerAvailable, &account)
 }

@@ -53,10 +53,7 @@ pub(crate) struct Workload<'a> {
 impl Workload<'_> {
     /// The Deployment to apply; `None` as long as the gate is closed and there is no former version to keep.
     pub(crate) fn child(&self, app: &ChatApp) -> Option<Child> {
-        let template = match &self.held {
-            None => self.template.clone(),
-            Some(_) => applied_template(self.live?)?,
-        };
+        let template = self.let_through()?;
         let mut metadata = names::metadata(app, self.component, self.name.clone());
         let rendered = serde_json::to_string(&template).ok()?;
         metadata.annotations = Some(BTreeMap::from([(TEMPLATE_ANNOTATION.to_owned(), rendered)]));
@@ -80,6 +77,19 @@ impl Workload<'_> {
             ..Deployment::default()
         };
         Some(Child::of(self.condition, &deployment))
+    }
+
+    /// Image of the version that was let through, the present or the former one.
+    pub(crate) fn image(&self) -> Option<String> {
+        let pod = self.let_through()?.spec?;
+        pod.containers.first()?.image.clone()
+    }
+
+    fn let_through(&self) -> Option<PodTemplateSpec> {
+        match &self.held {
+            None => Some(self.template.clone()),
+            Some(_) => applied_template(self.live?),
+        }
     }
 
     fn is_paused(&self) -> bool {

@@ -12,10 +12,13 @@ mod process;
 mod wait;
 mod world;
 
+mod content;
 mod drift;
 mod foreign;
+mod import;
 mod install;
 mod late_cloudnative_pg;
 mod rest;
+mod retention;
 mod rules;
 mod upgrade;

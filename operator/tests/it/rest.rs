@@ -1,13 +1,12 @@
 //! A ChatApp that is as wanted costs no writes, however often it is looked at.
 
-use k8s_openapi::api::core::v1::{ConfigMap, Service};
-use kube::api::PostParams;
+use k8s_openapi::api::core::v1::Service;
 use serde_json::json;
 
 use crate::{
     api_server::ApiServer,
     audit::Request,
-    world::{World, spec},
+    world::{World, spec_with_content},
 };
 
 /// Each pass reads the content: that is how a pass is seen from the outside.
@@ -17,14 +16,9 @@ const PASS: &str = "get configmaps/content";
 async fn at_rest_nothing_is_written() {
     let server = ApiServer::shared().await;
     let mut world = World::new(server, "rest").await;
-    let content: ConfigMap = serde_json::from_value(json!({
-        "metadata": {"name": "content"}, "data": {"content.yaml": "greetings: [Hello]"},
-    }))
-    .expect("a ConfigMap");
-    let created = world.api().create(&PostParams::default(), &content).await;
-    created.expect("the content");
-    let mut spec = spec();
-    spec["content"] = json!({"configMapRef": {"name": "content"}});
+    world.write_content("greetings: [Hello]").await;
+    let mut spec = spec_with_content();
+    spec["retention"] = json!({"days": 30});
     // The API server writes these quantities in another way, and adds defaults to these variables.
     spec["server"]["resources"] =
         json!({"requests": {"cpu": "1000m", "memory": "1024Mi"}, "limits": {"memory": "1.5Gi"}});
