@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::{
     compare::covers,
-    plan::{Child, Deletion, short_hash},
+    kinds::Kind,
+    plan::{Child, Deletion, is_controlled_by, short_hash},
 };
 
 /// Field manager of everything that the operator applies.
@@ -66,7 +67,7 @@ pub(crate) async fn apply(
     live: Option<&Value>,
 ) -> Result<bool, ApplyError> {
     let wanted = with_hash(&child.object);
-    if live.is_some_and(|live| belongs_to(live, owner_uid) && covers(live, &wanted)) {
+    if live.is_some_and(|live| is_controlled_by(live, owner_uid) && covers(live, &wanted)) {
         return Ok(false);
     }
     let api = api(client, namespace, child.api_version(), child.kind());
@@ -80,7 +81,7 @@ pub(crate) async fn apply(
     let mut wanted = wanted;
     if let Some(present) = present {
         let present = json!(present);
-        if !belongs_to(&present, owner_uid) {
+        if !is_controlled_by(&present, owner_uid) {
             let (kind, name) = (child.kind().to_owned(), child.name().to_owned());
             return Err(if is_of_former_app(&present, child) {
                 ApplyError::Leaving { kind, name }
@@ -122,15 +123,20 @@ pub(crate) async fn apply(
     Ok(true)
 }
 
-/// Deletes the object, if it still is the one that was meant. It stays visible until all that it owns is gone: a Job until its
-/// pods have ended.
+/// Deletes the object, if it still is the one that was meant. A Job and a database stay visible until all that they own is gone:
+/// another may not start before.
 pub(crate) async fn delete(
     client: &Client,
     namespace: &str,
     deletion: &Deletion,
 ) -> Result<(), ApplyError> {
+    let is_waited_for = matches!(Kind::named(&deletion.kind), Some(Kind::Job | Kind::Cluster));
     let params = DeleteParams {
-        propagation_policy: Some(PropagationPolicy::Foreground),
+        propagation_policy: Some(if is_waited_for {
+            PropagationPolicy::Foreground
+        } else {
+            PropagationPolicy::Background
+        }),
         preconditions: Some(Preconditions {
             uid: Some(deletion.uid.clone()),
             resource_version: None,
@@ -160,20 +166,20 @@ pub(crate) async fn delete(
     }
 }
 
-fn api(client: &Client, namespace: &str, api_version: &str, kind: &str) -> Api<DynamicObject> {
+/// Objects of a kind.
+pub(crate) fn api(
+    client: &Client,
+    namespace: &str,
+    api_version: &str,
+    kind: &str,
+) -> Api<DynamicObject> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+    let gvk = GroupVersionKind::gvk(group, version, kind);
+    let resource = match Kind::named(kind) {
+        Some(kind) => ApiResource::from_gvk_with_plural(&gvk, kind.plural()),
+        None => ApiResource::from_gvk(&gvk),
+    };
     Api::namespaced_with(client.clone(), namespace, &resource)
-}
-
-fn belongs_to(live: &Value, owner_uid: &str) -> bool {
-    let owners = live
-        .pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array);
-    owners
-        .into_iter()
-        .flatten()
-        .any(|owner| owner["uid"] == owner_uid && owner["controller"] == true)
 }
 
 /// Whether the object's controller is a ChatApp of the same name that is no more.
@@ -224,15 +230,6 @@ mod tests {
         let after = with_hash(&json!({"metadata": {"name": "a"}, "spec": {"image": "x"}}));
         assert!(!covers(&before, &after));
         assert!(covers(&after, &after));
-    }
-
-    #[test]
-    fn only_the_controller_owns() {
-        let live = |uid: &str, controller: bool| json!({"metadata": {"ownerReferences": [{"uid": uid, "controller": controller}]}});
-        assert!(belongs_to(&live("u1", true), "u1"));
-        assert!(!belongs_to(&live("u2", true), "u1"));
-        assert!(!belongs_to(&live("u1", false), "u1"));
-        assert!(!belongs_to(&json!({"metadata": {}}), "u1"));
     }
 
     #[test]

@@ -25,10 +25,9 @@ use kube::{
 
 use crate::{
     apply::{self, FIELD_MANAGER},
-    caches::{self, Caches, Scope},
+    caches::{self, Caches, PAGE_SIZE, Scope},
     health::Health,
     pass::{self, PassError},
-    plan::APP_LABEL,
 };
 
 /// How many of them are worked on at the same time; kube's default is no bound at all.
@@ -45,7 +44,7 @@ type Apps = Store<DeserializeGuard<ChatApp>>;
 struct Context {
     client: Client,
     apps: Apps,
-    caches: Caches,
+    caches: Arc<Caches>,
     recorder: Recorder,
     /// Failed passes in a row, by ChatApp.
     failures: Mutex<HashMap<ObjectRef<ChatApp>, u32>>,
@@ -88,11 +87,14 @@ pub(crate) async fn run(
 ) {
     let writer = Writer::<DeserializeGuard<ChatApp>>::default();
     let apps = writer.as_reader();
-    let app_stream = watcher(scope.api(client.clone()), watcher::Config::default())
-        .default_backoff()
-        .modify(apply::trim)
-        .reflect(writer)
-        .touched_objects();
+    let app_stream = watcher(
+        scope.api(client.clone()),
+        watcher::Config::default().page_size(PAGE_SIZE),
+    )
+    .default_backoff()
+    .modify(apply::trim)
+    .reflect(writer)
+    .touched_objects();
     let app_stream = caches::undisturbed(app_stream, ChatApp::kind(&()).into_owned());
     let content_stream = watcher(
         scope.api::<PartialObjectMeta<ConfigMap>>(client.clone()),
@@ -102,7 +104,7 @@ pub(crate) async fn run(
     .modify(apply::trim)
     .touched_objects();
     let content_stream = caches::undisturbed(content_stream, ConfigMap::kind(&()).into_owned());
-    let (caches, streams) = caches::caches(&client, &scope);
+    let (caches, _watches, touched) = caches::start(&client, &scope);
     let reporter = Reporter {
         controller: FIELD_MANAGER.into(),
         instance: None,
@@ -126,15 +128,7 @@ pub(crate) async fn run(
                 .concurrency(CONCURRENCY)
                 .debounce(Duration::from_millis(100)),
         )
-        .owns_stream_with(streams.clusters, caches::cluster_resource())
-        .owns_stream(streams.jobs)
-        .owns_stream(streams.deployments)
-        .owns_stream(streams.services)
-        .owns_stream(streams.service_accounts)
-        .watches_stream(streams.pods, |pod| {
-            let name = pod.labels().get(APP_LABEL).cloned();
-            name.map(|name| ObjectRef::new(&name).within(&pod.namespace().unwrap_or_default()))
-        })
+        .reconcile_on(touched.map(|(namespace, name)| ObjectRef::new(&name).within(&namespace)))
         .watches_stream(content_stream, move |config_map| {
             users_of(&watched, &config_map)
         })

@@ -5,6 +5,7 @@ mod caches;
 mod compare;
 mod controller;
 mod health;
+mod kinds;
 mod pass;
 mod plan;
 mod status;

@@ -3,22 +3,18 @@
 
 use chatapp_crds::{ChatApp, ChatAppStatus, ConditionType, Phase};
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    batch::v1::Job,
-    core::v1::{ConfigMap, Pod},
-};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ListParams, Patch, PatchParams},
-    core::NamespaceResourceScope,
     runtime::events::{Event, EventType, Recorder},
 };
-use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     apply::{self, ApplyError, FIELD_MANAGER},
     caches::Caches,
+    kinds::Kind,
     plan::{self, APP_LABEL, Plan, Verdict},
     status,
 };
@@ -52,10 +48,9 @@ pub(crate) async fn pass(
     let mut plan = plan::plan(app, &observed);
     if plan.starts_job(&observed) {
         // A cache may not have seen yet what the pass before has created: two of them at once must not come of that.
-        let (jobs, pods) = jobs_and_pods(app, client, &namespace).await?;
-        observed.jobs = jobs;
-        // A pod that the caches know of has ended only once they have seen its end.
-        observed.pods.extend(pods);
+        for kind in [Kind::Job, Kind::Pod] {
+            observed.refresh(kind, list(app, client, &namespace, kind).await?);
+        }
         plan = plan::plan(app, &observed);
     }
 
@@ -70,8 +65,8 @@ pub(crate) async fn pass(
         children, verdicts, ..
     } = &mut plan;
     for child in children {
-        let live = caches.live(&namespace, child);
-        if let Err(error) = apply::apply(client, &namespace, &uid, child, live.as_ref()).await {
+        let live = Kind::named(child.kind()).and_then(|kind| observed.value(kind, child.name()));
+        if let Err(error) = apply::apply(client, &namespace, &uid, child, live).await {
             report(verdicts, child.condition, &error);
             failure.get_or_insert(error);
         }
@@ -100,30 +95,20 @@ async fn content(
     })
 }
 
-/// Jobs and pods of the ChatApp, from the API server instead of the caches.
-async fn jobs_and_pods(
+/// The ChatApp's children of a kind, from the API server instead of the caches.
+async fn list(
     app: &ChatApp,
     client: &Client,
     namespace: &str,
-) -> Result<(Vec<Job>, Vec<Pod>), PassError> {
+    kind: Kind,
+) -> Result<Vec<Value>, PassError> {
     let params = ListParams::default().labels(&format!("{APP_LABEL}={}", app.name_any()));
-    let jobs = list(client, namespace, &params).await?;
-    Ok((jobs, list(client, namespace, &params).await?))
-}
-
-async fn list<K>(client: &Client, namespace: &str, params: &ListParams) -> Result<Vec<K>, PassError>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + DeserializeOwned
-        + std::fmt::Debug,
-{
-    let api: Api<K> = Api::namespaced(client.clone(), namespace);
-    let list = api.list(params).await.map_err(|source| PassError::Read {
-        what: format!("list of {}", K::plural(&())),
+    let api = apply::api(client, namespace, kind.api_version(), kind.name());
+    let list = api.list(&params).await.map_err(|source| PassError::Read {
+        what: format!("list of {}", kind.plural()),
         source,
     })?;
-    Ok(list.items)
+    Ok(list.items.iter().map(|object| json!(object)).collect())
 }
 
 /// An object that can't be applied is what the condition has to tell of.

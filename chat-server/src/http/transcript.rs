@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use time::{OffsetDateTime, UtcOffset};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
@@ -17,8 +17,8 @@ use super::error::{ApiError, Problem};
 use super::rate_limit::Permit;
 use crate::storage::Recorded;
 
-/// How much of `timestamp` is also in `time`.
-const SECONDS: usize = "2026-02-28T22:30:05".len();
+const SECONDS: usize = "2026-02-28 22:30:05".len();
+const MICROS: usize = "2026-02-28T22:30:05.123456Z".len();
 
 /// All that was said in a chat
 #[derive(Serialize, ToSchema)]
@@ -40,14 +40,14 @@ struct Message {
     /// Names the message; later messages have higher ones
     id: i64,
     /// When it was recorded, in UTC
-    #[schema(pattern = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$")]
-    time: String,
+    #[schema(value_type = String, pattern = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$")]
+    time: Seconds,
     /// The same, in RFC 3339 and with a fraction
-    #[schema(format = DateTime, pattern = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$")]
-    timestamp: String,
+    #[schema(value_type = String, format = DateTime, pattern = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$")]
+    timestamp: Micros,
     /// Who said it
     #[schema(schema_with = senders)]
-    sender: String,
+    sender: &'static str,
     /// The words
     text: String,
 }
@@ -126,51 +126,67 @@ pub(super) async fn delete_chat(
 
 impl From<Recorded> for Message {
     fn from(recorded: Recorded) -> Self {
-        let (time, timestamp) = times(recorded.sent_at);
         Self {
             id: recorded.id,
-            time,
-            timestamp,
-            sender: recorded.sender,
+            time: Seconds(recorded.sent_at),
+            timestamp: Micros(recorded.sent_at),
+            sender: recorded.sender.as_str(),
             text: recorded.body,
         }
     }
 }
 
-/// A moment in both forms, always UTC. Written by hand: a transcript has many, and a general formatter takes most of the
-/// time that it costs.
-fn times(moment: OffsetDateTime) -> (String, String) {
+/// A moment in UTC as `2026-02-28 22:30:05`.
+struct Seconds(OffsetDateTime);
+
+/// A moment in UTC as `2026-02-28T22:30:05.123456Z`.
+struct Micros(OffsetDateTime);
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let digits = digits(self.0, b' ');
+        serializer.serialize_str(text(&digits[..SECONDS]))
+    }
+}
+
+impl Serialize for Micros {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text(&digits(self.0, b'T')))
+    }
+}
+
+/// A moment up to the microsecond, with this between date and time. Written by hand: a transcript has many, and a general
+/// formatter takes most of the time that it costs.
+fn digits(moment: OffsetDateTime, separator: u8) -> [u8; MICROS] {
     let moment = moment.to_offset(UtcOffset::UTC);
     let ((year, month, day), (hour, minute, second, micros)) = (
         moment.date().to_calendar_date(),
         moment.time().as_hms_micro(),
     );
-    let mut timestamp = String::with_capacity("2026-02-28T22:30:05.123456Z".len());
-    for (number, digits, end) in [
-        (year.unsigned_abs(), 4, '-'),
-        (u8::from(month).into(), 2, '-'),
-        (day.into(), 2, 'T'),
-        (hour.into(), 2, ':'),
-        (minute.into(), 2, ':'),
-        (second.into(), 2, '.'),
-        (micros, 6, 'Z'),
+    let mut text = *b"YYYY-MM-DD HH:MM:SS.ffffffZ";
+    text[10] = separator;
+    for (place, length, number) in [
+        (0, 4, year.unsigned_abs()),
+        (5, 2, u8::from(month).into()),
+        (8, 2, day.into()),
+        (11, 2, hour.into()),
+        (14, 2, minute.into()),
+        (17, 2, second.into()),
+        (20, 6, micros),
     ] {
-        push_number(&mut timestamp, number, digits);
-        timestamp.push(end);
+        let mut rest = number;
+        for digit in text[place..place + length].iter_mut().rev() {
+            // Below 10.
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
     }
-    let seconds = timestamp
-        .get(..SECONDS)
-        .unwrap_or_default()
-        .replace('T', " ");
-    (seconds, timestamp)
+    text
 }
 
-/// The last so many decimal digits of a number.
-fn push_number(text: &mut String, number: u32, digits: u32) {
-    for place in (0..digits).rev() {
-        let digit = number / 10_u32.pow(place) % 10;
-        text.extend(char::from_digit(digit, 10));
-    }
+/// Digits are text.
+fn text(digits: &[u8]) -> &str {
+    std::str::from_utf8(digits).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -179,22 +195,26 @@ mod tests {
 
     use super::*;
 
+    fn json(value: impl Serialize) -> String {
+        serde_json::to_string(&value).expect("JSON")
+    }
+
     #[test]
     fn times_are_utc_and_the_timestamp_has_the_fraction() {
-        assert_eq!(
-            times(datetime!(2026-03-01 00:30:05.123456 +02:00)),
+        let moment = datetime!(2026-03-01 00:30:05.123456 +02:00);
+        assert_eq!(json(Seconds(moment)), r#""2026-02-28 22:30:05""#);
+        assert_eq!(json(Micros(moment)), r#""2026-02-28T22:30:05.123456Z""#);
+        for (moment, expected) in [
             (
-                "2026-02-28 22:30:05".to_owned(),
-                "2026-02-28T22:30:05.123456Z".to_owned()
-            )
-        );
-        assert_eq!(
-            times(datetime!(2026-03-01 00:30:05 UTC)).1,
-            "2026-03-01T00:30:05.000000Z"
-        );
-        assert_eq!(
-            times(datetime!(0907-11-30 19:08:59.000100 UTC)).1,
-            "0907-11-30T19:08:59.000100Z"
-        );
+                datetime!(2026-03-01 00:30:05 UTC),
+                "2026-03-01T00:30:05.000000Z",
+            ),
+            (
+                datetime!(0907-11-30 19:08:59.000100 UTC),
+                "0907-11-30T19:08:59.000100Z",
+            ),
+        ] {
+            assert_eq!(json(Micros(moment)), format!("{expected:?}"));
+        }
     }
 }

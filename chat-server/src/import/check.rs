@@ -5,6 +5,7 @@ use rusqlite::types::ValueRef;
 use uuid::{Uuid, uuid};
 
 use super::moment::{self, RefusedMoment};
+use crate::storage::Sender;
 
 /// The namespace of chats whose names aren't UUIDs: the same name is the same chat in every import. Never changes.
 const CHAT_NAMES: Uuid = uuid!("6b1d1b0e-52f4-4f4e-9d0c-3d6f0f0c6a57");
@@ -39,12 +40,6 @@ pub(crate) struct Message<'a> {
     pub(crate) body: &'a str,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Sender {
-    User,
-    Bot,
-}
-
 /// Why a row can't be taken.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -76,11 +71,9 @@ pub(crate) fn check<'a>(row: &Row<'a>) -> Result<Message<'a>, Refusal> {
         return Err(Refusal::Null("time"));
     }
     let sent_at = moment::of_value(row.time)?;
-    let sender = match text("sender", row.sender)? {
-        "USER" => Sender::User,
-        "BOT" => Sender::Bot,
-        other => return Err(Refusal::Sender(other.chars().take(SHOWN).collect())),
-    };
+    let sender = text("sender", row.sender)?;
+    let sender = Sender::try_from(sender)
+        .map_err(|_| Refusal::Sender(sender.chars().take(SHOWN).collect()))?;
     let body = text("text", row.text)?;
     if body.as_bytes().contains(&0) {
         return Err(Refusal::Nul("text"));
@@ -121,15 +114,6 @@ fn text<'a>(column: &'static str, value: ValueRef<'a>) -> Result<&'a str, Refusa
         ValueRef::Null => Err(Refusal::Null(column)),
         ValueRef::Integer(_) | ValueRef::Real(_) => Err(Refusal::NotText(column, "number")),
         ValueRef::Blob(_) => Err(Refusal::NotText(column, "blob")),
-    }
-}
-
-impl Sender {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "USER",
-            Self::Bot => "BOT",
-        }
     }
 }
 

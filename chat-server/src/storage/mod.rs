@@ -108,9 +108,50 @@ impl PoolStatus {
 pub(crate) struct Recorded {
     pub(crate) id: i64,
     pub(crate) sent_at: OffsetDateTime,
-    /// `USER` or `BOT`; the schema lets nothing else in.
-    pub(crate) sender: String,
+    #[sqlx(try_from = "String")]
+    pub(crate) sender: Sender,
     pub(crate) body: String,
+}
+
+/// Who said something. The schema lets nobody else in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Sender {
+    User,
+    Bot,
+}
+
+/// A sender that is neither `USER` nor `BOT`.
+#[derive(Debug, thiserror::Error)]
+#[error("sender must be USER or BOT")]
+pub(crate) struct UnknownSender;
+
+impl Sender {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "USER",
+            Self::Bot => "BOT",
+        }
+    }
+}
+
+impl TryFrom<&str> for Sender {
+    type Error = UnknownSender;
+
+    fn try_from(text: &str) -> Result<Self, UnknownSender> {
+        match text {
+            "USER" => Ok(Self::User),
+            "BOT" => Ok(Self::Bot),
+            _ => Err(UnknownSender),
+        }
+    }
+}
+
+impl TryFrom<String> for Sender {
+    type Error = UnknownSender;
+
+    fn try_from(text: String) -> Result<Self, UnknownSender> {
+        text.as_str().try_into()
+    }
 }
 
 /// The database. What is done on SQLite is boxed below: these futures are large, and a request would carry them with

@@ -7,15 +7,12 @@
 use std::collections::BTreeMap;
 
 use chatapp_crds::{CONTENT_KEY, ChatApp, ConditionType, RETRY_MIGRATION_ANNOTATION};
-use k8s_openapi::api::{
-    batch::v1::Job,
-    core::v1::{ConfigMap, ConfigMapVolumeSource, Volume},
-};
+use k8s_openapi::api::core::v1::{ConfigMap, ConfigMapVolumeSource, Volume};
 
 use super::{
     Child, Deletion, Observed,
     database::{self, Source},
-    job::{self, Progress, Standing, Task, Work},
+    job::{self, Progress, Run, Standing, Task, Work},
     marks::{ContentMark, Marks},
     names::{self, Component},
     outcome, server,
@@ -53,19 +50,16 @@ pub(crate) fn plan(
     observed: &Observed,
     migration: &Verdict,
 ) -> Content {
-    let former = Marks::of(observed).content;
+    let former = Marks::of(app, observed).content;
     let wanted = match wanted(app, observed) {
         Ok(wanted) => wanted,
         Err(missing) => return Content::stands(missing, former),
     };
-    let is_untouched = former.is_none()
-        && job::jobs_of(app, observed, Component::Content)
-            .next()
-            .is_none();
+    let is_untouched = former.is_none() && job::jobs_of(observed, Component::Content).is_empty();
     if wanted.is_none() && is_untouched {
         return Content::stands(built_in(), None);
     }
-    let Some(identity) = database::identity(source, observed) else {
+    let Some(identity) = database::identity(app, source, observed) else {
         return Content::stands(waiting("WaitingForMigration", migration), former);
     };
     let what = wanted.map_or("built-in", |wanted| wanted.text);
@@ -87,13 +81,13 @@ pub(crate) fn plan(
         (verdict, children, Some(ContentMark::Pending))
     };
     let (verdict, children, mark) = match standing {
-        Standing::Complete(job) => (done(wanted, Some(job), observed), Vec::new(), loaded),
-        _ if is_marked => (done(wanted, None, observed), Vec::new(), loaded),
+        Standing::Complete(run) => (done(wanted, Some(&run)), Vec::new(), loaded),
+        _ if is_marked => (done(wanted, None), Vec::new(), loaded),
         Standing::Former(former) => in_the_way(Verdict::waiting(
             "WaitingForFormerContent",
             format!("{former} of a former content is being stopped"),
         )),
-        Standing::Present(job) => with_job(progress(wanted, job, observed)),
+        Standing::Present(run) => with_job(progress(wanted, &run)),
         Standing::Absent if !migration.is_done() => {
             in_the_way(waiting("WaitingForMigration", migration))
         }
@@ -160,11 +154,11 @@ fn built_in() -> Verdict {
     Verdict::done("BuiltIn", message)
 }
 
-fn done(wanted: Option<Wanted<'_>>, job: Option<&Job>, observed: &Observed) -> Verdict {
+fn done(wanted: Option<Wanted<'_>>, run: Option<&Run>) -> Verdict {
     let Some(Wanted { config_map, text }) = wanted else {
         return built_in();
     };
-    let pod = job.and_then(|job| job::newest_pod(job, observed));
+    let pod = run.and_then(Run::newest_pod);
     let told = pod.and_then(|pod| outcome::of_container(pod, CONTAINER));
     let told = told.map_or_else(|| "in force".to_owned(), |told| told.message);
     let hash = names::short_hash([text]);
@@ -174,8 +168,8 @@ fn done(wanted: Option<Wanted<'_>>, job: Option<&Job>, observed: &Observed) -> V
     )
 }
 
-fn progress(wanted: Option<Wanted<'_>>, job: &Job, observed: &Observed) -> Verdict {
-    match (job::progress(job, observed), wanted) {
+fn progress(wanted: Option<Wanted<'_>>, run: &Run) -> Verdict {
+    match (run.progress(), wanted) {
         (Progress::Running(message), _) => Verdict::waiting("LoadingContent", message),
         (Progress::Stuck(verdict), _) => verdict,
         (Progress::Failed { refused: true, why }, Some(Wanted { config_map, .. })) => {

@@ -13,10 +13,7 @@ use super::{
     pods,
     verdict::Verdict,
 };
-use crate::compare::covers;
-
-/// `apiVersion` of CloudNativePG's resources.
-pub(crate) const CNPG_API_VERSION: &str = "postgresql.cnpg.io/v1";
+use crate::{compare::covers, kinds::Kind};
 
 /// CloudNativePG's label of a Job's pods: what the Job does.
 const JOB_ROLE_LABEL: &str = "cnpg.io/jobRole";
@@ -51,11 +48,9 @@ pub(crate) fn url_secret(app: &ChatApp, source: &Source<'_>) -> (String, String)
 }
 
 /// Tells one database from another: a migration is done once for each. `None`: the Cluster doesn't exist yet.
-pub(crate) fn identity(source: &Source<'_>, observed: &Observed) -> Option<String> {
+pub(crate) fn identity(app: &ChatApp, source: &Source<'_>, observed: &Observed) -> Option<String> {
     match source {
-        Source::Cluster(_) => observed
-            .cluster
-            .as_ref()?
+        Source::Cluster(_) => live(app, observed)?
             .pointer("/metadata/uid")?
             .as_str()
             .map(str::to_owned),
@@ -66,12 +61,17 @@ pub(crate) fn identity(source: &Source<'_>, observed: &Observed) -> Option<Strin
     }
 }
 
+/// The `Cluster` as it is.
+fn live<'a>(app: &ChatApp, observed: &'a Observed) -> Option<&'a Value> {
+    observed.value(Kind::Cluster, &names::database(app))
+}
+
 /// The `Cluster` object.
 pub(crate) fn cluster(app: &ChatApp, spec: &Cluster) -> Child {
     let labels = json!({ names::APP_LABEL: app.name_any(), names::COMPONENT_LABEL: Component::Database.as_str() });
     let mut object = json!({
-        "apiVersion": CNPG_API_VERSION,
-        "kind": "Cluster",
+        "apiVersion": Kind::Cluster.api_version(),
+        "kind": Kind::Cluster.name(),
         "metadata": names::metadata(app, Component::Database, names::database(app)),
         "spec": {
             "instances": spec.instances,
@@ -136,7 +136,7 @@ fn durability(instances: i32) -> Option<&'static str> {
 /// What has to go so that a corrected image gets through: CloudNativePG changes neither a pod that waits for an image nor an
 /// unfinished Job, it waits for them. The Cluster itself goes only while its first instance was never made, so that it holds nothing.
 pub(crate) fn stuck(app: &ChatApp, source: &Source<'_>, observed: &Observed) -> Vec<Deletion> {
-    let (Source::Cluster(wanted), Some(cluster)) = (source, &observed.cluster) else {
+    let (Source::Cluster(wanted), Some(cluster)) = (source, live(app, observed)) else {
         return Vec::new();
     };
     let text = |pointer: &str| cluster.pointer(pointer).and_then(Value::as_str);
@@ -147,8 +147,9 @@ pub(crate) fn stuck(app: &ChatApp, source: &Source<'_>, observed: &Observed) -> 
         return Vec::new();
     };
     let is_outdated = |pod: &&Pod| pods::unpullable_image(pod).is_some_and(|wrong| wrong != image);
-    let outdated = observed
-        .pods_of(Component::Database)
+    let pods = observed.pods_of(Component::Database);
+    let outdated = pods
+        .iter()
         .filter(|pod| pod.metadata.deletion_timestamp.is_none())
         .filter(is_outdated);
     let has_label = |pod: &Pod, label: &str, value: &str| {
@@ -159,14 +160,8 @@ pub(crate) fn stuck(app: &ChatApp, source: &Source<'_>, observed: &Observed) -> 
     let is_empty = text("/status/currentPrimary")
         .unwrap_or_default()
         .is_empty();
-    if !first.is_empty() && is_empty && cluster.pointer("/metadata/deletionTimestamp").is_none() {
-        return text("/metadata/uid")
-            .map(|uid| Deletion {
-                api_version: CNPG_API_VERSION.to_owned(),
-                kind: "Cluster".to_owned(),
-                name: names::database(app),
-                uid: uid.to_owned(),
-            })
+    if !first.is_empty() && is_empty {
+        return Deletion::named(Kind::Cluster, cluster)
             .into_iter()
             .collect();
     }
@@ -192,15 +187,16 @@ pub(crate) fn verdict(app: &ChatApp, source: &Source<'_>, observed: &Observed) -
 
 fn cluster_verdict(app: &ChatApp, wanted: &Cluster, observed: &Observed) -> Verdict {
     let name = names::database(app);
-    if !observed.cnpg_installed {
+    if !observed.knows(Kind::Cluster) {
         return Verdict::waiting(
             "CloudNativePGMissing",
             format!(
-                "the cluster doesn't know {CNPG_API_VERSION} Cluster: install CloudNativePG, or use spec.database.external"
+                "the cluster doesn't know {} Cluster: install CloudNativePG, or use spec.database.external",
+                Kind::Cluster.api_version()
             ),
         );
     }
-    let Some(cluster) = &observed.cluster else {
+    let Some(cluster) = live(app, observed) else {
         return Verdict::waiting(
             "ClusterCreating",
             format!("Cluster {name} is being created"),
@@ -244,7 +240,7 @@ fn cluster_verdict(app: &ChatApp, wanted: &Cluster, observed: &Observed) -> Verd
             ),
         );
     }
-    if let Some(trouble) = pods::trouble(observed.pods_of(Component::Database)) {
+    if let Some(trouble) = pods::trouble(&observed.pods_of(Component::Database)) {
         return trouble;
     }
     let phase = match (text("/status/phase"), text("/status/phaseReason")) {

@@ -16,16 +16,16 @@ use super::{
 };
 
 /// The page as the spec wants it, held back until the server has rolled out.
-pub(crate) fn workload<'a>(
+pub(crate) fn workload(
     app: &ChatApp,
-    observed: &'a Observed,
-    server: &Workload<'_>,
+    observed: &Observed,
+    server: &Workload,
     server_verdict: &Verdict,
-) -> Workload<'a> {
+) -> Workload {
     let template = template(app);
-    let live = observed.frontend.as_ref();
+    let live = observed.get(&names::frontend(app));
     // A page that needs no change is not held back: it serves, whatever the server does.
-    let is_new = live.and_then(workload::applied_template).as_ref() != Some(&template);
+    let is_new = live.as_ref().and_then(workload::applied_template).as_ref() != Some(&template);
     let held = (is_new && !server.has_rolled_out()).then(|| {
         let message = format!(
             "waiting for the server: {}",

@@ -2,18 +2,15 @@
 //! It may be ended and begun again at any time: it goes on where it was.
 
 use chatapp_crds::{ChatApp, ConditionType, ImportResult, RETRY_MIGRATION_ANNOTATION, Rejects};
-use k8s_openapi::api::{
-    batch::v1::Job,
-    core::v1::{
-        ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource,
-        Volume, VolumeMount,
-    },
+use k8s_openapi::api::core::v1::{
+    ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource,
+    Volume, VolumeMount,
 };
 
 use super::{
     Child, Deletion, Observed,
     database::{self, Source},
-    job::{self, Progress, Standing, Task, Work},
+    job::{self, Progress, Run, Standing, Task, Work},
     marks::{ImportMark, Marks},
     names::{self, Component},
     outcome, pods, server,
@@ -44,11 +41,11 @@ pub(crate) fn plan(
     observed: &Observed,
     migration: &Verdict,
 ) -> Import {
-    let former = Marks::of(observed).import;
+    let former = Marks::of(app, observed).import;
     let Some(file) = File::of(app) else {
-        let ours = job::jobs_of(app, observed, Component::Import);
+        let ours = job::jobs_of(observed, Component::Import);
         return Import {
-            deletions: ours.filter_map(Deletion::of).collect(),
+            deletions: ours.iter().filter_map(Deletion::of).collect(),
             mark: former,
             ..Import::default()
         };
@@ -57,7 +54,7 @@ pub(crate) fn plan(
         let message = migration.reason().message.clone();
         Verdict::waiting("WaitingForMigration", message)
     };
-    let Some(identity) = database::identity(source, observed) else {
+    let Some(identity) = database::identity(app, source, observed) else {
         return Import {
             verdict: Some(waiting()),
             mark: former,
@@ -75,12 +72,12 @@ pub(crate) fn plan(
     let (verdict, child, done) = match (standing, known) {
         (_, Some(mark)) => (imported(&file, mark.result), None, Some(mark)),
         // The end of the Job was seen before that of its pod.
-        (Standing::Complete(job), None) if still_runs(job, observed) => {
+        (Standing::Complete(run), None) if still_runs(&run) => {
             let verdict = Verdict::waiting("Importing", "the result is awaited");
             (verdict, None, None)
         }
-        (Standing::Complete(job), None) => {
-            let result = result(job, observed);
+        (Standing::Complete(run), None) => {
+            let result = result(&run);
             let mark = ImportMark {
                 key: task.key.clone(),
                 result,
@@ -95,9 +92,7 @@ pub(crate) fn plan(
                 None,
             )
         }
-        (Standing::Present(job), None) => {
-            (progress(&file, job, observed), Some(task.job(app)), None)
-        }
+        (Standing::Present(run), None) => (progress(&file, &run), Some(task.job(app)), None),
         (Standing::Absent, None) if !migration.is_done() => (waiting(), None, None),
         (Standing::Absent, None) => {
             let job = task.job(app);
@@ -114,14 +109,14 @@ pub(crate) fn plan(
     }
 }
 
-fn still_runs(job: &Job, observed: &Observed) -> bool {
-    let pod = job::newest_pod(job, observed);
+fn still_runs(run: &Run) -> bool {
+    let pod = run.newest_pod();
     pod.is_some_and(|pod| !matches!(pods::phase(pod), "Succeeded" | "Failed"))
 }
 
 /// What a complete Job left, if its pod is still there.
-fn result(job: &Job, observed: &Observed) -> Option<ImportResult> {
-    outcome::of_container(job::newest_pod(job, observed)?, CONTAINER)?.import
+fn result(run: &Run) -> Option<ImportResult> {
+    outcome::of_container(run.newest_pod()?, CONTAINER)?.import
 }
 
 fn imported(file: &File, result: Option<ImportResult>) -> Verdict {
@@ -134,8 +129,8 @@ fn imported(file: &File, result: Option<ImportResult>) -> Verdict {
     Verdict::done("Imported", format!("{} is imported{told}", file.name))
 }
 
-fn progress(file: &File, job: &Job, observed: &Observed) -> Verdict {
-    match job::progress(job, observed) {
+fn progress(file: &File, run: &Run) -> Verdict {
+    match run.progress() {
         Progress::Running(message) => Verdict::waiting("Importing", message),
         Progress::Stuck(verdict) => verdict,
         Progress::Failed { refused: true, why } => Verdict::failed(

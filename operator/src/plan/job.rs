@@ -17,15 +17,12 @@ use kube::{ResourceExt, api::ObjectMeta};
 use super::{
     Child, Deletion, Observed,
     database::Source,
-    is_owned_by,
     names::{self, Component},
     outcome, pods, server,
     verdict::Verdict,
     workload,
 };
 
-/// Label that the Job controller puts on a Job's pods.
-const JOB_NAME_LABEL: &str = "batch.kubernetes.io/job-name";
 /// Annotation of a Job: what it does once, whatever image and settings it does it with.
 const TASK_ANNOTATION: &str = "sillychat.io/task";
 /// Where a container leaves how it ended.
@@ -144,43 +141,52 @@ impl Task {
     }
 
     /// What there is of it, and which other Jobs of its part have to go.
-    pub(crate) fn find<'a>(
-        &self,
-        app: &ChatApp,
-        observed: &'a Observed,
-    ) -> (Standing<'a>, Vec<Deletion>) {
+    pub(crate) fn find(&self, app: &ChatApp, observed: &Observed) -> (Standing, Vec<Deletion>) {
         let name = self.job_name(app);
-        let ours: Vec<&Job> = jobs_of(app, observed, self.component).collect();
-        let complete = ours
-            .iter()
-            .find(|job| is_task(job, &self.key) && !is_leaving(job) && has_completed(job))
-            .copied();
-        let kept = complete.or_else(|| ours.iter().find(|job| job.name_any() == name).copied());
-        let others = || {
-            ours.iter()
-                .copied()
-                .filter(|job| kept.is_none_or(|kept| kept.uid() != job.uid()))
+        let mut others = jobs_of(observed, self.component);
+        let is_complete = |job: &Job| {
+            is_task(job, &self.key) && !is_leaving(job) && condition(job, &["Complete"]).is_some()
         };
-        let standing = match (complete, kept) {
-            (Some(job), _) => Standing::Complete(job),
-            (None, kept) => former(others(), kept, observed, self.component)
-                .map(Standing::Former)
-                .or_else(|| kept.map(Standing::Present))
-                .unwrap_or(Standing::Absent),
+        let complete = others.iter().position(is_complete);
+        let kept = complete.or_else(|| others.iter().position(|job| job.name_any() == name));
+        let kept = kept.map(|place| others.swap_remove(place));
+        let deletions = others.iter().filter_map(Deletion::of).collect();
+        let pods = observed.pods_of(self.component);
+        let former = match complete {
+            Some(_) => None,
+            None => former(&others, kept.as_ref(), &pods),
         };
-        (standing, others().filter_map(Deletion::of).collect())
+        let standing = match (former, kept) {
+            (Some(former), _) => Standing::Former(former),
+            (None, None) => Standing::Absent,
+            (None, Some(job)) => {
+                let run = Run::of(job, pods);
+                if complete.is_some() {
+                    Standing::Complete(run)
+                } else {
+                    Standing::Present(run)
+                }
+            }
+        };
+        (standing, deletions)
     }
 }
 
 /// What there is of a task.
-pub(crate) enum Standing<'a> {
+pub(crate) enum Standing {
     /// It is done.
-    Complete(&'a Job),
+    Complete(Run),
     /// A Job or pod of a former spec, named here, may still run.
     Former(String),
     /// The Job is there and hasn't completed.
-    Present(&'a Job),
+    Present(Run),
     Absent,
+}
+
+/// A Job and its pods.
+pub(crate) struct Run {
+    job: Job,
+    pods: Vec<Pod>,
 }
 
 /// How a Job that hasn't completed stands.
@@ -196,90 +202,77 @@ pub(crate) enum Progress {
 }
 
 /// Our Jobs of a part. One of CloudNativePG's has our label, too.
-pub(crate) fn jobs_of<'a>(
-    app: &ChatApp,
-    observed: &'a Observed,
-    component: Component,
-) -> impl Iterator<Item = &'a Job> {
-    observed
-        .jobs
-        .iter()
-        .filter(move |job| is_owned_by(app, *job) && names::is_of(*job, component))
+pub(crate) fn jobs_of(observed: &Observed, component: Component) -> Vec<Job> {
+    let mut jobs = observed.ours::<Job>();
+    jobs.retain(|job| names::is_of(job, component));
+    jobs
 }
 
-/// The newest pod of a Job.
-pub(crate) fn newest_pod<'a>(job: &Job, observed: &'a Observed) -> Option<&'a Pod> {
-    newest(pods_of(job, observed))
-}
+impl Run {
+    fn of(job: Job, mut pods: Vec<Pod>) -> Self {
+        pods.retain(|pod| is_pod_of(pod, &job));
+        Self { job, pods }
+    }
 
-/// How a Job that hasn't completed stands.
-pub(crate) fn progress(job: &Job, observed: &Observed) -> Progress {
-    let name = job.name_any();
-    let pods = || pods_of(job, observed);
-    let failed = newest(pods().filter(|pod| pods::phase(pod) == "Failed"));
-    if let Some(reason) = failure(job) {
-        let pod = failed.or_else(|| newest(pods()));
-        let end = pod.and_then(outcome::end);
-        return Progress::Failed {
-            refused: end.is_some_and(|end| REFUSED.contains(&end.exit_code)),
-            why: format!(
-                "Job {name} has failed: {}",
-                pod.map_or_else(
-                    || format!("its pods are gone ({reason})"),
-                    outcome::last_words
-                )
+    pub(crate) fn name(&self) -> String {
+        self.job.name_any()
+    }
+
+    pub(crate) fn newest_pod(&self) -> Option<&Pod> {
+        newest(self.pods.iter())
+    }
+
+    /// How it stands as long as it hasn't completed.
+    pub(crate) fn progress(&self) -> Progress {
+        let name = self.name();
+        let failed = newest(self.pods.iter().filter(|pod| pods::phase(pod) == "Failed"));
+        // `FailureTarget` says that it is to fail, while its pods may still run.
+        if let Some(reason) = condition(&self.job, &["Failed", "FailureTarget"]) {
+            let pod = failed.or_else(|| self.newest_pod());
+            let end = pod.and_then(outcome::end);
+            let words = pod.map_or_else(
+                || format!("its pods are gone ({reason})"),
+                outcome::last_words,
+            );
+            return Progress::Failed {
+                refused: end.is_some_and(|end| REFUSED.contains(&end.exit_code)),
+                why: format!("Job {name} has failed: {words}"),
+            };
+        }
+        if let Some(trouble) = pods::trouble(&self.pods) {
+            return Progress::Stuck(trouble);
+        }
+        Progress::Running(match (failed, pods::mount_hint(&self.pods)) {
+            (_, Some(hint)) => format!("Job {name} is running; {hint}"),
+            (Some(pod), None) => format!(
+                "Job {name} is tried again; pod {} has failed: {}",
+                pod.name_any(),
+                outcome::last_words(pod)
             ),
-        };
+            (None, None) => format!("Job {name} is running"),
+        })
     }
-    if let Some(trouble) = pods::trouble(pods()) {
-        return Progress::Stuck(trouble);
-    }
-    Progress::Running(match (failed, pods::mount_hint(pods())) {
-        (_, Some(hint)) => format!("Job {name} is running; {hint}"),
-        (Some(pod), None) => format!(
-            "Job {name} is tried again; pod {} has failed: {}",
-            pod.name_any(),
-            outcome::last_words(pod)
-        ),
-        (None, None) => format!("Job {name} is running"),
-    })
 }
 
-fn pods_of<'a>(job: &Job, observed: &'a Observed) -> impl Iterator<Item = &'a Pod> {
-    let (name, uid) = (job.name_any(), job.uid());
-    observed.pods.iter().filter(move |pod| {
-        pod.labels().get(JOB_NAME_LABEL) == Some(&name)
-            && pod
-                .owner_references()
-                .iter()
-                .any(|owner| Some(&owner.uid) == uid.as_ref())
-    })
+/// By uid: a Job that was deleted by hand leaves a pod behind for a while, and the next one has the same name.
+fn is_pod_of(pod: &Pod, job: &Job) -> bool {
+    let owners = pod.owner_references();
+    owners
+        .iter()
+        .any(|owner| Some(&owner.uid) == job.metadata.uid.as_ref())
 }
 
 /// A Job or pod of a part that may still run and isn't `kept` or one of its pods.
-fn former<'a>(
-    mut others: impl Iterator<Item = &'a Job>,
-    kept: Option<&Job>,
-    observed: &Observed,
-    component: Component,
-) -> Option<String> {
+fn former(others: &[Job], kept: Option<&Job>, pods: &[Pod]) -> Option<String> {
     // One that has ended says what was done last, so it has to be on its way out before something else is done.
     let job = others
+        .iter()
         .find(|job| !has_ended(job) || !is_leaving(job))
         .or_else(|| kept.filter(|job| is_leaving(job)));
-    // By uid: a Job that was deleted by hand leaves a pod behind for a while, and the next one has the same name.
-    let is_former = |pod: &&Pod| {
-        let owners = pod.owner_references();
-        !kept.is_some_and(|job| {
-            owners
-                .iter()
-                .any(|owner| Some(&owner.uid) == job.metadata.uid.as_ref())
-        })
-    };
-    let pod = observed
-        .pods_of(component)
+    let pod = pods
+        .iter()
         .filter(|pod| !matches!(pods::phase(pod), "Succeeded" | "Failed"))
-        .find(is_former);
+        .find(|pod| kept.is_none_or(|job| !is_pod_of(pod, job)));
     job.map(|job| format!("Job {}", job.name_any()))
         .or_else(|| pod.map(|pod| format!("pod {}", pod.name_any())))
 }
@@ -305,15 +298,6 @@ fn condition<'a>(job: &'a Job, types: &[&str]) -> Option<&'a str> {
         .iter()
         .find(|condition| condition.status == "True" && types.contains(&condition.type_.as_str()))
         .map(|condition| condition.reason.as_deref().unwrap_or_default())
-}
-
-fn has_completed(job: &Job) -> bool {
-    condition(job, &["Complete"]).is_some()
-}
-
-/// `FailureTarget` says that it is to fail, while its pods may still run.
-fn failure(job: &Job) -> Option<&str> {
-    condition(job, &["Failed", "FailureTarget"])
 }
 
 fn has_ended(job: &Job) -> bool {

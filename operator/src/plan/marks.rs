@@ -44,8 +44,8 @@ pub(crate) struct ImportMark {
 }
 
 impl Marks {
-    pub(crate) fn of(observed: &Observed) -> Self {
-        let Some(account) = &observed.service_account else {
+    pub(crate) fn of(app: &ChatApp, observed: &Observed) -> Self {
+        let Some(account) = observed.get::<ServiceAccount>(&names::service_account(app)) else {
             return Self::default();
         };
         let annotation = |name: &str| account.annotations().get(name).map(String::as_str);

@@ -7,13 +7,12 @@
 //! and a spec that goes back to what runs already needs no migration at all.
 
 use chatapp_crds::{ChatApp, ConditionType, RETRY_MIGRATION_ANNOTATION};
-use k8s_openapi::api::{batch::v1::Job, core::v1::PodTemplateSpec};
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 
 use super::{
     Child, Deletion, Observed,
     database::{self, Source},
-    job::{self, Progress, Standing, Task, Work},
+    job::{self, Progress, Run, Standing, Task, Work},
     names::{self, Component},
     outcome, server,
     verdict::Verdict,
@@ -53,7 +52,7 @@ pub(crate) fn plan(
 ) -> Migration {
     let waiting_for_database =
         || Verdict::waiting("WaitingForDatabase", database.reason().message.clone());
-    let Some(identity) = database::identity(source, observed) else {
+    let Some(identity) = database::identity(app, source, observed) else {
         return Migration {
             key: String::new(),
             verdict: waiting_for_database(),
@@ -70,14 +69,12 @@ pub(crate) fn plan(
         template: template(app, source),
     };
     let (standing, deletions) = task.find(app, observed);
-    let facts = match standing {
-        Standing::Complete(job) | Standing::Present(job) => facts(job, observed),
+    let facts = match &standing {
+        Standing::Complete(run) | Standing::Present(run) => facts(run),
         Standing::Former(_) | Standing::Absent => Facts::default(),
     };
-    let marked = observed
-        .server
-        .as_ref()
-        .and_then(workload::applied_template);
+    let server = observed.get(&names::server(app));
+    let marked = server.as_ref().and_then(workload::applied_template);
     let is_marked = marked
         .as_ref()
         .is_some_and(|template| server::migration_mark(template) == Some(&task.key));
@@ -89,10 +86,10 @@ pub(crate) fn plan(
             ),
             None,
         ),
-        Standing::Complete(job) => (
+        Standing::Complete(run) => (
             Verdict::done(
                 "MigrationComplete",
-                format!("Job {} has completed", job.name_any()),
+                format!("Job {} has completed", run.name()),
             ),
             None,
         ),
@@ -105,7 +102,7 @@ pub(crate) fn plan(
             ),
             None,
         ),
-        Standing::Present(job) => (verdict(job, observed), Some(task.job(app))),
+        Standing::Present(run) => (verdict(&run), Some(task.job(app))),
         Standing::Absent if !database.is_done() => (waiting_for_database(), None),
         Standing::Absent => {
             let job = task.job(app);
@@ -122,8 +119,8 @@ pub(crate) fn plan(
     }
 }
 
-fn verdict(job: &Job, observed: &Observed) -> Verdict {
-    match job::progress(job, observed) {
+fn verdict(run: &Run) -> Verdict {
+    match run.progress() {
         Progress::Running(message) => Verdict::waiting("Migrating", message),
         Progress::Stuck(verdict) => verdict,
         Progress::Failed { refused: true, why } => Verdict::failed(
@@ -141,8 +138,8 @@ fn verdict(job: &Job, observed: &Observed) -> Verdict {
     }
 }
 
-fn facts(job: &Job, observed: &Observed) -> Facts {
-    let Some(pod) = job::newest_pod(job, observed) else {
+fn facts(run: &Run) -> Facts {
+    let Some(pod) = run.newest_pod() else {
         return Facts::default();
     };
     let (planned, done) = (

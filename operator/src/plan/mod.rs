@@ -15,8 +15,10 @@ mod job;
 mod marks;
 mod migration;
 mod names;
+mod observed;
 mod outcome;
 mod pods;
+mod prune;
 mod retention;
 mod server;
 #[cfg(test)]
@@ -24,17 +26,12 @@ mod tests;
 mod verdict;
 mod workload;
 
-pub(crate) use database::CNPG_API_VERSION;
 pub(crate) use migration::Facts;
 pub(crate) use names::{APP_LABEL, short_hash};
+pub(crate) use observed::{Observed, is_controlled_by};
 pub(crate) use verdict::{Reason, Verdict};
 
 use chatapp_crds::{ChatApp, ConditionType, ImportResult};
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    batch::v1::Job,
-    core::v1::{ConfigMap, Pod, ServiceAccount},
-};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -42,38 +39,7 @@ use serde_json::{Value, json};
 use marks::Marks;
 use names::Component;
 
-/// What the watch caches hold of one ChatApp's children.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Observed {
-    /// Whether the API server knows CloudNativePG's `Cluster`.
-    pub(crate) cnpg_installed: bool,
-    /// The CloudNativePG `Cluster`.
-    pub(crate) cluster: Option<Value>,
-    /// Jobs with our label; CloudNativePG's own, which inherit it, included.
-    pub(crate) jobs: Vec<Job>,
-    pub(crate) server: Option<Deployment>,
-    pub(crate) frontend: Option<Deployment>,
-    pub(crate) service_account: Option<ServiceAccount>,
-    /// The ConfigMap that `spec.content` names.
-    pub(crate) content: Option<ConfigMap>,
-    /// Pods of all parts, the database's included.
-    pub(crate) pods: Vec<Pod>,
-}
-
-impl Observed {
-    fn pods_of(&self, component: Component) -> impl Iterator<Item = &Pod> + Clone {
-        self.pods
-            .iter()
-            .filter(move |pod| names::is_of(*pod, component))
-    }
-}
-
-/// Whether the ChatApp, this one and no former one of the same name, is the object's controller.
-pub(crate) fn is_owned_by(app: &ChatApp, object: &impl ResourceExt) -> bool {
-    object.owner_references().iter().any(|owner| {
-        owner.controller == Some(true) && Some(&owner.uid) == app.metadata.uid.as_ref()
-    })
-}
+use crate::kinds::Kind;
 
 /// An object that should exist just so.
 #[derive(Clone, Debug, PartialEq)]
@@ -142,6 +108,20 @@ impl Deletion {
             uid: object.meta().uid.clone()?,
         })
     }
+
+    /// The same for an object of which only the kind is known.
+    fn named(kind: Kind, object: &Value) -> Option<Self> {
+        let metadata = &object["metadata"];
+        if !metadata["deletionTimestamp"].is_null() {
+            return None;
+        }
+        Some(Self {
+            api_version: kind.api_version().to_owned(),
+            kind: kind.name().to_owned(),
+            name: metadata["name"].as_str()?.to_owned(),
+            uid: metadata["uid"].as_str()?.to_owned(),
+        })
+    }
 }
 
 /// What to do in one pass, and how things stand.
@@ -163,12 +143,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// Whether a Job is to be created that is not among the observed ones.
     pub(crate) fn starts_job(&self, observed: &Observed) -> bool {
-        let is_known = |child: &Child| {
-            observed
-                .jobs
-                .iter()
-                .any(|job| job.metadata.name.as_deref() == Some(child.name()))
-        };
+        let is_known = |child: &Child| observed.value(Kind::Job, child.name()).is_some();
         self.children
             .iter()
             .any(|child| child.kind() == "Job" && !is_known(child))
@@ -198,9 +173,9 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     let import = import::plan(app, &source, observed, &migration.verdict);
     let content = content::plan(app, &source, observed, &migration.verdict);
     let server = server::workload(app, &source, observed, &migration, &content.verdict);
-    let server_verdict = server.verdict(observed.pods_of(Component::Server));
+    let server_verdict = server.verdict(&observed.pods_of(Component::Server));
     let frontend = frontend::workload(app, observed, &server, &server_verdict);
-    let frontend_verdict = frontend.verdict(observed.pods_of(Component::Frontend));
+    let frontend_verdict = frontend.verdict(&observed.pods_of(Component::Frontend));
 
     let marks = Marks {
         content: content.mark,
@@ -212,7 +187,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
         frontend.service(app),
     ];
     if let database::Source::Cluster(spec) = &source
-        && observed.cnpg_installed
+        && observed.knows(Kind::Cluster)
     {
         children.push(database::cluster(app, spec));
     }
@@ -223,20 +198,26 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     children.extend(retention::cron_job(app, &source, server.image().as_deref()));
     children.extend(frontend.child(app));
 
-    let status = observed
-        .server
-        .as_ref()
+    // While the gate is closed they may have no template to apply; the former version serves on all the same.
+    let kept = [
+        (Kind::Deployment, server.name.clone()),
+        (Kind::Deployment, frontend.name.clone()),
+    ];
+    let pruned = prune::prune(observed, &children, &kept);
+    let live = server.live.as_ref();
+    let status = live
         .and_then(|live| live.status.clone())
         .unwrap_or_default();
     Plan {
-        children,
         deletions: [
             migration.deletions,
             import.deletions,
             content.deletions,
             stuck,
+            pruned,
         ]
         .concat(),
+        children,
         verdicts: [
             (ConditionType::DatabaseReady, Some(database)),
             (ConditionType::Migrated, Some(migration.verdict)),
@@ -265,23 +246,4 @@ pub(crate) fn url(app: &ChatApp) -> String {
         names::frontend(app),
         app.namespace().unwrap_or_default()
     )
-}
-
-/// Names of the children that there is one of each, by which the watch caches are asked.
-pub(crate) struct ChildNames {
-    pub(crate) cluster: String,
-    pub(crate) server: String,
-    pub(crate) frontend: String,
-    pub(crate) service_account: String,
-}
-
-impl ChildNames {
-    pub(crate) fn of(app: &ChatApp) -> Self {
-        Self {
-            cluster: names::database(app),
-            server: names::server(app),
-            frontend: names::frontend(app),
-            service_account: names::service_account(app),
-        }
-    }
 }

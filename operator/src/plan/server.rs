@@ -25,16 +25,16 @@ const DATABASE_FOLDER: &str = "/etc/chat-server/database";
 
 /// The server as the spec wants it, held back until the migration is done and, if it differs from the one that was let through
 /// last, the content is loaded.
-pub(crate) fn workload<'a>(
+pub(crate) fn workload(
     app: &ChatApp,
     source: &Source<'_>,
-    observed: &'a Observed,
+    observed: &Observed,
     migration: &Migration,
     content: &Verdict,
-) -> Workload<'a> {
+) -> Workload {
     let template = template(app, source, &migration.key);
-    let live = observed.server.as_ref();
-    let is_new = live.and_then(workload::applied_template).as_ref() != Some(&template);
+    let live = observed.get(&names::server(app));
+    let is_new = live.as_ref().and_then(workload::applied_template).as_ref() != Some(&template);
     let held = behind(&migration.verdict, "WaitingForMigration").or_else(|| {
         let content = behind(content, "WaitingForContent");
         content.filter(|_| is_new)

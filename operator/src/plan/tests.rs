@@ -4,7 +4,10 @@
 use chatapp_crds::ConditionType::{
     self, DatabaseReady, FrontendAvailable, Migrated, ServerAvailable,
 };
-use k8s_openapi::api::{apps::v1::DeploymentStatus, batch::v1::JobCondition};
+use k8s_openapi::api::{
+    apps::v1::{Deployment, DeploymentStatus},
+    batch::v1::Job,
+};
 
 use super::*;
 
@@ -33,8 +36,10 @@ fn chatapp(image: &str) -> ChatApp {
 /// What a real cluster would make of the plans.
 struct World {
     observed: Observed,
+    /// The Job that was made last.
+    job: Option<String>,
     /// Everything that a plan wanted so far, as the last that did wanted it.
-    applied: Vec<Child>,
+    wanted: Vec<Child>,
 }
 
 impl World {
@@ -42,115 +47,116 @@ impl World {
         let words = serde_json::from_value(
             json!({"metadata": {"name": "words"}, "data": {"content.yaml": "greetings: [hi]"}}),
         );
-        let observed = Observed {
-            cnpg_installed: true,
-            content: Some(words.expect("a ConfigMap")),
-            ..Observed::default()
-        };
+        let mut observed = Observed::of(&chatapp("any"));
+        observed.content = Some(words.expect("a ConfigMap"));
         Self {
             observed,
-            applied: Vec::new(),
+            job: None,
+            wanted: Vec::new(),
         }
     }
 
     /// Plans and applies.
     fn pass(&mut self, app: &ChatApp) -> Plan {
         let plan = plan(app, &self.observed);
-        self.observed.jobs.retain(|job| {
-            !plan
-                .deletions
-                .iter()
-                .any(|deletion| Some(&deletion.uid) == job.metadata.uid.as_ref())
-        });
+        for Deletion { kind, name, .. } in &plan.deletions {
+            let kind = Kind::named(kind).expect("a kind");
+            self.observed.remove(kind, name);
+        }
         for child in &plan.children {
-            let same = |former: &&mut Child| {
+            let is_same = |former: &&mut Child| {
                 (former.kind(), former.name()) == (child.kind(), child.name())
             };
-            match self.applied.iter_mut().find(same) {
+            match self.wanted.iter_mut().find(is_same) {
                 Some(former) => *former = child.clone(),
-                None => self.applied.push(child.clone()),
+                None => self.wanted.push(child.clone()),
             }
-            match (child.kind(), child.name()) {
-                ("Cluster", _) if self.observed.cluster.is_none() => {
-                    let mut cluster = child.object.clone();
-                    cluster["metadata"]["uid"] = json!("cluster-uid");
-                    self.observed.cluster = Some(cluster);
-                }
-                ("Job", name) if !self.observed.jobs.iter().any(|job| job.name_any() == name) => {
-                    let mut job: Job = serde_json::from_value(child.object.clone()).expect("a Job");
-                    job.metadata.uid = Some(format!("uid-of-{name}"));
-                    self.observed.jobs.push(job);
-                }
-                ("ServiceAccount", _) => {
-                    self.observed.service_account =
-                        serde_json::from_value(child.object.clone()).ok();
-                }
-                ("Deployment", name) => {
-                    let mut deployment: Deployment =
-                        serde_json::from_value(child.object.clone()).expect("a Deployment");
-                    let slot = if name == "demo-server" {
-                        &mut self.observed.server
-                    } else {
-                        &mut self.observed.frontend
-                    };
-                    let former = slot.take();
-                    let same = former
-                        .as_ref()
-                        .is_some_and(|former| former.spec == deployment.spec);
-                    let generation = former
-                        .as_ref()
-                        .and_then(|former| former.metadata.generation)
-                        .unwrap_or(0);
-                    deployment.metadata.generation =
-                        Some(if same { generation } else { generation + 1 });
-                    deployment.status = former.and_then(|former| former.status);
-                    *slot = Some(deployment);
-                }
-                _ => {}
-            }
+            self.apply(child);
         }
         plan
     }
 
+    fn apply(&mut self, child: &Child) {
+        let (kind, name) = (Kind::named(child.kind()).expect("a kind"), child.name());
+        let former = self.observed.remove(kind, name);
+        let mut object = child.object.clone();
+        let is_same = former
+            .as_ref()
+            .is_some_and(|former| former["spec"] == object["spec"]);
+        let metadata = former.as_ref().map(|former| &former["metadata"]);
+        let generation = metadata
+            .and_then(|metadata| metadata["generation"].as_i64())
+            .unwrap_or(0);
+        object["metadata"]["generation"] = json!(if is_same { generation } else { generation + 1 });
+        object["metadata"]["uid"] = match metadata {
+            Some(metadata) => metadata["uid"].clone(),
+            None if kind == Kind::Cluster => json!("cluster-uid"),
+            None => json!(format!("uid-of-{name}")),
+        };
+        if kind == Kind::Job && former.is_none() {
+            self.job = Some(name.to_owned());
+        }
+        if let Some(status) = former.as_ref().and_then(|former| former.get("status")) {
+            object["status"] = status.clone();
+        }
+        self.observed.put(kind, object);
+    }
+
+    fn object(&mut self, kind: Kind, name: &str) -> &mut Value {
+        self.observed.value_mut(kind, name).expect("an object")
+    }
+
+    fn cluster(&mut self) -> &mut Value {
+        self.object(Kind::Cluster, "demo-db")
+    }
+
+    fn server(&self) -> Option<Deployment> {
+        self.observed.get("demo-server")
+    }
+
+    fn job(&self) -> String {
+        self.job.clone().expect("a Job")
+    }
+
+    /// Whether the Job that was made last is still there.
+    fn has_job(&self) -> bool {
+        let job = self.job.as_ref();
+        job.is_some_and(|job| self.observed.value(Kind::Job, job).is_some())
+    }
+
+    fn jobs_of(&self, component: Component) -> Vec<Job> {
+        job::jobs_of(&self.observed, component)
+    }
+
     fn database_is_ready(&mut self) {
-        let cluster = self.observed.cluster.as_mut().expect("a Cluster");
-        cluster["status"] = json!({"phase": "Cluster in healthy state", "readyInstances": 2, "image": "postgres:15", "currentPrimary": "demo-db-1",
+        self.cluster()["status"] = json!({"phase": "Cluster in healthy state", "readyInstances": 2, "image": "postgres:15", "currentPrimary": "demo-db-1",
             "conditions": [{"type": "Ready", "status": "True"}]});
     }
 
-    /// The Job that was made last ends.
     fn job_ends(&mut self, condition: &str) {
-        let job = self.observed.jobs.last_mut().expect("a Job");
-        let condition = JobCondition {
-            type_: condition.to_owned(),
-            status: "True".to_owned(),
-            ..JobCondition::default()
-        };
-        job.status.get_or_insert_default().conditions = Some(vec![condition]);
+        let job = self.job();
+        self.object(Kind::Job, &job)["status"] =
+            json!({"conditions": [{"type": condition, "status": "True"}]});
     }
 
     /// All Jobs that run come to a good end, and those that are made then.
     fn jobs_end(&mut self, app: &ChatApp) {
         for _ in 0..4 {
             self.pass(app);
-            for job in &mut self.observed.jobs {
-                let status = job.status.get_or_insert_default();
-                status.conditions.get_or_insert_with(|| {
-                    vec![JobCondition {
-                        type_: "Complete".to_owned(),
-                        status: "True".to_owned(),
-                        ..JobCondition::default()
-                    }]
-                });
+            for job in self.observed.ours::<Job>() {
+                let job = self.object(Kind::Job, &job.name_any());
+                if job["status"].is_null() {
+                    job["status"] = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+                }
             }
         }
         self.pass(app);
     }
 
-    fn rolls_out(deployment: &mut Option<Deployment>) {
-        let deployment = deployment.as_mut().expect("a Deployment");
+    fn rolls_out(&mut self, name: &str) {
+        let deployment: Deployment = self.observed.get(name).expect("a Deployment");
         let replicas = deployment.spec.as_ref().and_then(|spec| spec.replicas);
-        deployment.status = Some(DeploymentStatus {
+        self.object(Kind::Deployment, name)["status"] = json!(DeploymentStatus {
             observed_generation: deployment.metadata.generation,
             replicas,
             updated_replicas: replicas,
@@ -171,9 +177,9 @@ impl World {
 
     fn upgrade_succeeds(&mut self, app: &ChatApp) {
         self.jobs_end(app);
-        Self::rolls_out(&mut self.observed.server);
+        self.rolls_out("demo-server");
         self.pass(app);
-        Self::rolls_out(&mut self.observed.frontend);
+        self.rolls_out("demo-frontend");
         let plan = self.pass(app);
         assert!(
             plan.verdicts.iter().all(|(_, verdict)| verdict.is_done()),
@@ -182,9 +188,9 @@ impl World {
         );
     }
 
-    fn server_image(&self) -> Option<&str> {
-        let template = &self.observed.server.as_ref()?.spec.as_ref()?.template;
-        template.spec.as_ref()?.containers.first()?.image.as_deref()
+    fn server_image(&self) -> Option<String> {
+        let template = self.server()?.spec?.template;
+        template.spec?.containers.first()?.image.clone()
     }
 
     fn pod(&mut self, component: Component, job: Option<&str>, container: &Value) {
@@ -196,11 +202,10 @@ impl World {
             .iter()
             .map(|job| json!({"apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": format!("uid-of-{job}"), "controller": true}))
             .collect();
-        let pod = json!({"metadata": {"name": format!("pod-{}", self.observed.pods.len()), "labels": labels, "ownerReferences": owners},
+        let pods = self.observed.found(Kind::Pod).count();
+        let pod = json!({"metadata": {"name": format!("pod-{pods}"), "labels": labels, "ownerReferences": owners},
             "status": {"phase": "Pending", "containerStatuses": [container]}});
-        self.observed
-            .pods
-            .push(serde_json::from_value(pod).expect("a Pod"));
+        self.observed.put(Kind::Pod, pod);
     }
 }
 
@@ -230,6 +235,13 @@ fn verdict(plan: &Plan, type_: ConditionType) -> &Verdict {
         .1
 }
 
+fn child_of_kind<'a>(plan: &'a Plan, kind: &str) -> &'a Child {
+    let mut children = plan.children.iter();
+    children
+        .find(|child| child.kind() == kind)
+        .expect("a child of that kind")
+}
+
 /// Kind and name, without the hash of a Job.
 fn kinds(plan: &Plan) -> Vec<String> {
     let name = |child: &Child| {
@@ -250,7 +262,7 @@ fn waiting_container(reason: &str, message: &str) -> Value {
 #[test]
 fn the_children_of_an_app() {
     let world = World::installed(&chatapp("server:1"));
-    let objects: Vec<&Value> = world.applied.iter().map(|child| &child.object).collect();
+    let objects: Vec<&Value> = world.wanted.iter().map(|child| &child.object).collect();
     // Sorted: whether serde_json keeps the order depends on what else is built in the workspace.
     insta::with_settings!({ sort_maps => true }, {
         insta::assert_yaml_snapshot!(objects);
@@ -313,12 +325,12 @@ fn each_step_waits_for_the_one_before() {
         Some("Deployment/demo-server")
     );
 
-    World::rolls_out(&mut world.observed.server);
+    world.rolls_out("demo-server");
     assert_eq!(
         states(&world.pass(&app)),
         "DatabaseReady+ Migrated+ ContentLoaded+ ServerAvailable+ FrontendAvailable~"
     );
-    World::rolls_out(&mut world.observed.frontend);
+    world.rolls_out("demo-frontend");
     assert_eq!(
         states(&world.pass(&app)),
         "DatabaseReady+ Migrated+ ContentLoaded+ ServerAvailable+ FrontendAvailable+"
@@ -328,7 +340,7 @@ fn each_step_waits_for_the_one_before() {
 #[test]
 fn without_cloudnative_pg_it_waits_and_says_so() {
     let mut world = World::new();
-    world.observed.cnpg_installed = false;
+    world.observed.set_unknown(Kind::Cluster);
     let plan = world.pass(&chatapp("server:1"));
     assert_eq!(
         verdict(&plan, DatabaseReady).reason().reason,
@@ -344,12 +356,7 @@ fn a_failed_migration_keeps_the_former_version_and_is_undone_by_the_former_spec(
     world.pass(&two);
     world.pass(&two);
     world.job_ends("Failed");
-    let job = world
-        .observed
-        .jobs
-        .last()
-        .map(ResourceExt::name_any)
-        .expect("a Job");
+    let job = world.job();
     let ended = json!({"name": "migrate", "image": "server:2", "imageID": "", "ready": false, "restartCount": 0,
         "state": {"terminated": {"exitCode": 1, "message": "column missing"}}});
     world.pod(Component::Migration, Some(&job), &ended);
@@ -366,18 +373,14 @@ fn a_failed_migration_keeps_the_former_version_and_is_undone_by_the_former_spec(
         "{:?}",
         verdict(&plan, Migrated)
     );
-    assert_eq!(world.server_image(), Some("server:1"));
+    assert_eq!(world.server_image().as_deref(), Some("server:1"));
 
     let plan = world.pass(&one);
     assert_eq!(
         states(&plan),
         "DatabaseReady+ Migrated+ ContentLoaded+ ServerAvailable+ FrontendAvailable+"
     );
-    assert_eq!(
-        world.jobs_of(Component::Migration).count(),
-        0,
-        "the failed Job goes"
-    );
+    assert!(!world.has_job(), "the failed Job goes");
 }
 
 #[test]
@@ -390,12 +393,7 @@ fn a_spec_that_changes_while_a_migration_runs_waits_for_its_end() {
     let mut world = World::installed(&one);
     world.pass(&two);
     world.pass(&two);
-    let running = world
-        .observed
-        .jobs
-        .last()
-        .map(ResourceExt::name_any)
-        .expect("a Job");
+    let running = world.job();
     world.pod(
         Component::Migration,
         Some(&running),
@@ -414,8 +412,8 @@ fn a_spec_that_changes_while_a_migration_runs_waits_for_its_end() {
         verdict(&plan, Migrated).reason().reason,
         "WaitingForFormerMigration"
     );
-    assert_eq!(world.jobs_of(Component::Migration).count(), 0);
-    world.observed.pods.clear();
+    assert!(!world.has_job());
+    world.observed.remove_all(Kind::Pod);
     assert_eq!(
         verdict(&world.pass(&three), Migrated).reason().reason,
         "MigrationStarting"
@@ -427,11 +425,8 @@ fn jobs_of_others_are_left_alone_even_with_our_label() {
     let app = chatapp("server:1");
     let mut world = World::installed(&app);
     let foreign = json!({"metadata": {"name": "demo-db-1-initdb", "uid": "other", "labels": {"sillychat.io/chatapp": "demo"},
-        "ownerReferences": [{"apiVersion": CNPG_API_VERSION, "kind": "Cluster", "name": "demo-db", "uid": "cluster-uid", "controller": true}]}});
-    world
-        .observed
-        .jobs
-        .push(serde_json::from_value(foreign).expect("a Job"));
+        "ownerReferences": [{"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "name": "demo-db", "uid": "cluster-uid", "controller": true}]}});
+    world.observed.put(Kind::Job, foreign);
     let plan = world.pass(&chatapp("server:2"));
     assert!(
         plan.deletions
@@ -468,12 +463,7 @@ fn a_wrong_image_is_named_and_its_correction_recovers() {
     let mut world = World::installed(&one);
     world.pass(&wrong);
     world.pass(&wrong);
-    let job = world
-        .observed
-        .jobs
-        .last()
-        .map(ResourceExt::name_any)
-        .expect("a Job");
+    let job = world.job();
     world.pod(
         Component::Migration,
         Some(&job),
@@ -499,7 +489,7 @@ fn a_wrong_image_is_named_and_its_correction_recovers() {
 fn a_database_in_trouble_is_told_and_stops_nothing_that_runs() {
     let app = chatapp("server:1");
     let mut world = World::installed(&app);
-    world.observed.cluster.as_mut().expect("a Cluster")["status"]["readyInstances"] = json!(1);
+    world.cluster()["status"]["readyInstances"] = json!(1);
     let plan = world.pass(&app);
     assert_eq!(
         states(&plan),
@@ -517,13 +507,7 @@ fn a_database_in_trouble_is_told_and_stops_nothing_that_runs() {
 fn an_old_pod_that_is_still_there_is_not_available_yet() {
     let app = chatapp("server:1");
     let mut world = World::installed(&app);
-    let status = world
-        .observed
-        .server
-        .as_mut()
-        .and_then(|server| server.status.as_mut())
-        .expect("a status");
-    status.replicas = Some(3);
+    world.object(Kind::Deployment, "demo-server")["status"]["replicas"] = json!(3);
     assert_eq!(
         verdict(&world.pass(&app), ServerAvailable).reason().reason,
         "RollingOut"
@@ -534,13 +518,7 @@ fn an_old_pod_that_is_still_there_is_not_available_yet() {
 fn a_status_of_a_former_generation_does_not_count() {
     let app = chatapp("server:1");
     let mut world = World::installed(&app);
-    world
-        .observed
-        .frontend
-        .as_mut()
-        .expect("a Deployment")
-        .metadata
-        .generation = Some(9);
+    world.object(Kind::Deployment, "demo-frontend")["metadata"]["generation"] = json!(9);
     assert_eq!(
         verdict(&world.pass(&app), FrontendAvailable)
             .reason()
@@ -563,12 +541,13 @@ fn nothing_of_the_apps_own_labels_and_annotations_reaches_a_child() {
 fn a_retry_annotation_runs_a_failed_migration_again_without_rolling_pods() {
     let one = chatapp("server:1");
     let mut world = World::installed(&one);
-    let template = world
-        .observed
-        .server
-        .as_ref()
-        .and_then(|server| server.spec.as_ref())
-        .map(|spec| spec.template.clone());
+    let template = |world: &World| {
+        world
+            .server()
+            .and_then(|server| server.spec)
+            .map(|spec| spec.template)
+    };
+    let before = template(&world);
     let mut retried = one.clone();
     retried.metadata.annotations.get_or_insert_default().insert(
         chatapp_crds::RETRY_MIGRATION_ANNOTATION.to_owned(),
@@ -578,31 +557,21 @@ fn a_retry_annotation_runs_a_failed_migration_again_without_rolling_pods() {
         states(&world.pass(&retried)),
         "DatabaseReady+ Migrated+ ContentLoaded+ ServerAvailable+ FrontendAvailable+"
     );
-    assert_eq!(
-        world
-            .observed
-            .server
-            .and_then(|server| server.spec)
-            .map(|spec| spec.template),
-        template
-    );
+    assert_eq!(template(&world), before);
 
     let mut two = chatapp("server:2");
     let mut world = World::installed(&one);
     world.pass(&two);
     world.pass(&two);
     world.job_ends("Failed");
-    let failed = world.observed.jobs.last().map(ResourceExt::name_any);
+    let failed = world.job();
     two.metadata.annotations.get_or_insert_default().insert(
         chatapp_crds::RETRY_MIGRATION_ANNOTATION.to_owned(),
         "1".to_owned(),
     );
     world.pass(&two);
     world.pass(&two);
-    assert_ne!(
-        world.observed.jobs.last().map(ResourceExt::name_any),
-        failed
-    );
+    assert_ne!(world.job(), failed);
 }
 
 #[test]
@@ -613,7 +582,7 @@ fn an_external_database_needs_no_cloudnative_pg() {
     )
     .expect("a database");
     let mut world = World::new();
-    world.observed.cnpg_installed = false;
+    world.observed.set_unknown(Kind::Cluster);
     let plan = world.pass(&app);
     assert_eq!(
         states(&plan),
@@ -643,7 +612,7 @@ proptest::proptest! {
             let app = chatapp(images[image]);
             world.pass(&app);
             world.pass(&app);
-            if !world.observed.jobs.is_empty() {
+            if world.has_job() {
                 world.job_ends(if succeeds { "Complete" } else { "Failed" });
             }
             world.pass(&app);
@@ -652,7 +621,7 @@ proptest::proptest! {
         // A failed Job of this very image needs the annotation.
         app.metadata.annotations.get_or_insert_default().insert(chatapp_crds::RETRY_MIGRATION_ANNOTATION.to_owned(), "last".to_owned());
         world.upgrade_succeeds(&app);
-        proptest::prop_assert_eq!(world.server_image(), Some(images[last]));
+        proptest::prop_assert_eq!(world.server_image(), Some(images[last].to_owned()));
     }
 }
 
@@ -664,11 +633,11 @@ fn pods_that_kubernetes_refuses_to_create_are_told() {
     world.pass(&two);
     world.job_ends("Complete");
     world.pass(&two);
-    let server = world.observed.server.as_mut().expect("a Deployment");
-    let generation = server.metadata.generation;
+    let server = world.object(Kind::Deployment, "demo-server");
+    let generation = server["metadata"]["generation"].clone();
     let refused = json!({"observedGeneration": generation, "conditions": [
         {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: pods=1"}]});
-    server.status = serde_json::from_value(refused).ok();
+    server["status"] = refused;
     let plan = world.pass(&two);
     let Verdict::Failed(reason) = verdict(&plan, ServerAvailable) else {
         panic!("{:?}", verdict(&plan, ServerAvailable))
@@ -682,12 +651,8 @@ fn a_pod_of_a_migration_that_was_deleted_by_hand_holds_the_next_one_back() {
     let (one, two) = (chatapp("server:1"), chatapp("server:2"));
     let mut world = World::installed(&one);
     world.pass(&two);
-    let job = world
-        .observed
-        .jobs
-        .pop()
-        .map(|job| job.name_any())
-        .expect("a Job");
+    let job = world.job();
+    world.observed.remove(Kind::Job, &job);
     world.pod(
         Component::Migration,
         Some(&job),
@@ -698,6 +663,36 @@ fn a_pod_of_a_migration_that_was_deleted_by_hand_holds_the_next_one_back() {
         verdict(&plan, Migrated).reason().reason,
         "WaitingForFormerMigration"
     );
+}
+
+#[test]
+fn what_no_plan_wants_any_more_is_pruned() {
+    let app = chatapp("server:1");
+    let mut world = World::installed(&app);
+    let mut left = child_of_kind(&world.pass(&app), "Service").object.clone();
+    left["metadata"]["name"] = json!("demo-of-a-former-operator");
+    left["metadata"]["uid"] = json!("left-uid");
+    world.observed.put(Kind::Service, left);
+    assert_eq!(deleted(&world.pass(&app)), [("Service", "left-uid")]);
+    assert_eq!(deleted(&world.pass(&app)), []);
+}
+
+#[test]
+fn while_the_gate_is_closed_nothing_that_serves_is_pruned() {
+    let mut world = World::installed(&chatapp("server:1"));
+    // Somebody has removed what the former version would be applied from.
+    for name in ["demo-server", "demo-frontend"] {
+        world.object(Kind::Deployment, name)["metadata"]["annotations"] = json!({});
+    }
+    let plan = world.pass(&chatapp("server:2"));
+    assert!(
+        !kinds(&plan)
+            .iter()
+            .any(|kind| kind.starts_with("Deployment"))
+    );
+    let mut deleted = deleted(&plan);
+    deleted.retain(|(kind, _)| *kind != "Job");
+    assert_eq!(deleted, []);
 }
 
 #[test]
@@ -716,13 +711,12 @@ fn a_message_is_on_a_standby_where_there_is_one() {
 }
 
 /// A pod of the database that waits for an image.
-fn waiting_for_image(role: (&str, &str), image: &str) -> Pod {
-    let pod = json!({"metadata": {"name": "demo-db-2", "uid": "pod-uid",
+fn waiting_for_image(role: (&str, &str), image: &str) -> Value {
+    json!({"metadata": {"name": "demo-db-2", "uid": "pod-uid",
             "labels": {"sillychat.io/chatapp": "demo", "app.kubernetes.io/component": "database", role.0: role.1}},
         "spec": {"containers": [{"name": "postgres", "image": image}]},
         "status": {"phase": "Pending", "containerStatuses": [{"name": "postgres", "image": image, "imageID": "", "ready": false,
-            "restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no"}}}]}});
-    serde_json::from_value(pod).expect("a Pod")
+            "restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no"}}}]}})
 }
 
 fn deleted(plan: &Plan) -> Vec<(&str, &str)> {
@@ -737,14 +731,13 @@ fn a_database_that_was_never_made_is_made_anew_with_the_corrected_image() {
     let app = chatapp("server:1");
     let mut world = World::new();
     world.pass(&app);
-    let initdb = |image| vec![waiting_for_image(("cnpg.io/jobRole", "initdb"), image)];
-    let cluster = world.observed.cluster.as_mut().expect("a Cluster");
-    cluster["status"] = json!({"phase": "Setting up primary", "image": "postgres:15"});
+    let initdb = |image| waiting_for_image(("cnpg.io/jobRole", "initdb"), image);
+    world.cluster()["status"] = json!({"phase": "Setting up primary", "image": "postgres:15"});
 
     // The image is the wanted one: it may yet come.
-    world.observed.pods = initdb("postgres:15");
+    world.observed.put(Kind::Pod, initdb("postgres:15"));
     assert_eq!(deleted(&world.pass(&app)), []);
-    world.observed.pods = initdb("postgres:51");
+    world.observed.put(Kind::Pod, initdb("postgres:51"));
     assert_eq!(deleted(&world.pass(&app)), [("Cluster", "cluster-uid")]);
 
     // One that has had a primary holds messages.
@@ -756,9 +749,9 @@ fn a_database_that_was_never_made_is_made_anew_with_the_corrected_image() {
 fn an_instance_that_waits_for_an_image_of_a_former_spec_goes() {
     let app = chatapp("server:1");
     let mut world = World::installed(&app);
-    let instance = |image| vec![waiting_for_image(("cnpg.io/podRole", "instance"), image)];
-    world.observed.pods = instance("postgres:15");
+    let instance = |image| waiting_for_image(("cnpg.io/podRole", "instance"), image);
+    world.observed.put(Kind::Pod, instance("postgres:15"));
     assert_eq!(deleted(&world.pass(&app)), []);
-    world.observed.pods = instance("postgres:51");
+    world.observed.put(Kind::Pod, instance("postgres:51"));
     assert_eq!(deleted(&world.pass(&app)), [("Pod", "pod-uid")]);
 }

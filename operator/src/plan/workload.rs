@@ -39,18 +39,18 @@ pub(crate) const FRONTEND_UID: i64 = 101;
 pub(crate) const CONTAINER_PORT: i32 = 8080;
 
 /// A Deployment and what the gate says to its pod template.
-pub(crate) struct Workload<'a> {
+pub(crate) struct Workload {
     pub(crate) component: Component,
     pub(crate) condition: ConditionType,
     pub(crate) name: String,
     pub(crate) replicas: i32,
     pub(crate) template: PodTemplateSpec,
-    pub(crate) live: Option<&'a Deployment>,
+    pub(crate) live: Option<Deployment>,
     /// Why the present template may not roll yet.
     pub(crate) held: Option<Verdict>,
 }
 
-impl Workload<'_> {
+impl Workload {
     /// The Deployment to apply; `None` as long as the gate is closed and there is no former version to keep.
     pub(crate) fn child(&self, app: &ChatApp) -> Option<Child> {
         let template = self.let_through()?;
@@ -88,19 +88,19 @@ impl Workload<'_> {
     fn let_through(&self) -> Option<PodTemplateSpec> {
         match &self.held {
             None => Some(self.template.clone()),
-            Some(_) => applied_template(self.live?),
+            Some(_) => applied_template(self.live.as_ref()?),
         }
     }
 
     fn is_paused(&self) -> bool {
-        let spec = self.live.and_then(|live| live.spec.as_ref());
+        let spec = self.live.as_ref().and_then(|live| live.spec.as_ref());
         spec.and_then(|spec| spec.paused) == Some(true)
     }
 
     /// Whether all wanted pods of the present template serve, and no other does. It believes the Deployment's status only when that
     /// is about the template that we want, and not about one that somebody has put in its place.
     pub(crate) fn has_rolled_out(&self) -> bool {
-        let Some(live) = self.live.filter(|_| self.held.is_none()) else {
+        let Some(live) = self.live.as_ref().filter(|_| self.held.is_none()) else {
             return false;
         };
         let Some(spec) = &live.spec else {
@@ -122,12 +122,12 @@ impl Workload<'_> {
     }
 
     /// How the rollout stands. `pods` are all of the part; only those of the present template say what is in its way.
-    pub(crate) fn verdict<'p>(&self, pods: impl Iterator<Item = &'p Pod>) -> Verdict {
+    pub(crate) fn verdict(&self, pods: &[Pod]) -> Verdict {
         if let Some(held) = &self.held {
             return held.clone();
         }
         let (wanted, name) = (self.replicas, &self.name);
-        let Some(live) = self.live else {
+        let Some(live) = &self.live else {
             return Verdict::waiting("Creating", format!("Deployment {name} is being created"));
         };
         if self.has_rolled_out() {
@@ -147,6 +147,7 @@ impl Workload<'_> {
         }
         let template = json!(self.template);
         let pods: Vec<&Pod> = pods
+            .iter()
             .filter(|pod| {
                 covers(
                     &json!({"metadata": pod.metadata, "spec": pod.spec}),

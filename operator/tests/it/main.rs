@@ -18,6 +18,7 @@ mod foreign;
 mod import;
 mod install;
 mod late_cloudnative_pg;
+mod prune;
 mod rest;
 mod retention;
 mod rules;

@@ -16,7 +16,8 @@ use uuid::Uuid;
 use self::lane_writers::LaneWriters;
 use self::postgres::Postgres;
 use self::sqlite::{Sqlite, SqliteWriter};
-use super::check::{Message, ROW_BITS, Sender};
+use super::check::{Message, ROW_BITS};
+use crate::storage::Sender;
 use crate::storage::connect::{self, ConnectError};
 use crate::storage::url::DatabaseUrl;
 

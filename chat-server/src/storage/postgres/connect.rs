@@ -177,24 +177,24 @@ fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
     matches!(error, sqlx::Error::Database(error) if error.code().is_some_and(|code| codes.contains(&code.as_ref())))
 }
 
-/// Settings that hold for a session. A plan that is made once for all sizes of a batch mustn't be one that is only good
-/// for small ones, and none of the statements is worth compiling.
+/// Settings that hold for a session. A plan is made once for all sizes of a batch, and mustn't be one that is only good
+/// for small ones or while the tables are small; none of the statements is worth compiling.
 fn with_settings(options: PgConnectOptions, purpose: Purpose) -> PgConnectOptions {
     let limit = format!("{}ms", STATEMENT_LIMIT.as_millis());
-    let options = options.application_name("chat-server").options([
-        ("statement_timeout", limit.as_str()),
-        ("idle_in_transaction_session_timeout", limit.as_str()),
-        ("jit", "off"),
-    ]);
-    match purpose {
-        Purpose::Messages => options.options([
+    options
+        .application_name("chat-server")
+        .options([
+            ("statement_timeout", limit.as_str()),
+            ("idle_in_transaction_session_timeout", limit.as_str()),
+            ("jit", "off"),
             ("plan_cache_mode", "force_generic_plan"),
-            ("enable_nestloop", "off"),
-            // Planned while the tables are small, it would go on reading them whole.
             ("enable_seqscan", "off"),
-        ]),
-        Purpose::Other => options,
-    }
+        ])
+        .options([match purpose {
+            Purpose::Messages => ("enable_nestloop", "off"),
+            // A chat's messages are in their order in the index: read through a bitmap they would have to be sorted.
+            Purpose::Other => ("enable_bitmapscan", "off"),
+        }])
 }
 
 /// Whether the session has the settings that it was started with.

@@ -1,16 +1,18 @@
-//! Chats in PostgreSQL. Each operation is one statement, and so one transaction and one round trip; messages of several
-//! requests share one, see [`batch`]. How connections are had is [`pool`]'s business.
+//! Chats in PostgreSQL. Each operation is one statement, and so one transaction and one round trip; what several requests
+//! write or read at the same time shares one, see [`batch`] and [`transcripts`]. How connections are had is [`pool`]'s
+//! business.
 
 mod batch;
 mod connect;
 mod exchanges;
 pub(super) mod pool;
 mod session;
+mod transcripts;
 
 use std::sync::Arc;
 
 use sqlx::Row as _;
-use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -19,6 +21,7 @@ use self::batch::Batches;
 use self::connect::try_again;
 use self::pool::{Pools, Purpose};
 pub(super) use self::session::Session;
+use self::transcripts::Transcripts;
 use super::migrations::{APPLIED, OLDEST_RELEASE, SchemaState};
 use super::{
     Exchange, OPERATION_LIMIT, PoolStatus, Recorded, Recording, ReplaceError, StorageError,
@@ -30,12 +33,7 @@ const START_CHAT: &str = "
     WITH chat AS (INSERT INTO chats (id) VALUES ($1) RETURNING id)
     INSERT INTO messages (chat_id, sender, body) SELECT id, 'BOT', $2 FROM chat";
 
-const TRANSCRIPT: &str =
-    "SELECT id, sent_at, sender, body FROM messages WHERE chat_id = $1 ORDER BY id";
-
 const DELETE_CHAT: &str = "DELETE FROM chats WHERE id = $1";
-
-const CHAT_EXISTS: &str = "SELECT EXISTS (SELECT FROM chats WHERE id = $1)";
 
 // Read-only is also what a replica says, and a primary that was fenced. The tables are touched through their indexes,
 // so it costs the same however many rows there are.
@@ -50,6 +48,7 @@ const HAS_CONTRACT: &str = "SELECT to_regclass('schema_contract') IS NOT NULL";
 pub(crate) struct Postgres {
     pools: Arc<Pools>,
     batches: Batches,
+    transcripts: Transcripts,
 }
 
 impl Postgres {
@@ -57,6 +56,7 @@ impl Postgres {
         let pools = Arc::new(Pools::new(options, max_connections));
         Self {
             batches: Batches::new(pools.clone()),
+            transcripts: Transcripts::new(pools.clone()),
             pools,
         }
     }
@@ -72,12 +72,8 @@ impl Postgres {
     }
 
     pub(super) async fn transcript(&self, chat: Uuid) -> Result<Vec<Recorded>, StorageError> {
-        let mut session = self.session().await?;
-        let selected = transcript(&mut session, chat).await;
-        session
-            .end(selected)
-            .await?
-            .ok_or(StorageError::UnknownChat)
+        let transcript = self.transcripts.read(chat).await?;
+        transcript.ok_or(StorageError::UnknownChat)
     }
 
     pub(super) async fn delete_chat(&self, chat: Uuid) -> Result<(), StorageError> {
@@ -147,38 +143,6 @@ impl Postgres {
             }
         }
     }
-}
-
-async fn transcript(
-    session: &mut Session,
-    chat: Uuid,
-) -> Result<Option<Vec<Recorded>>, sqlx::Error> {
-    let messages = session
-        .query(TRANSCRIPT)
-        .bind(chat)
-        .fetch_all(session.connection()?)
-        .await?
-        .iter()
-        .map(recorded)
-        .collect::<Result<Vec<_>, _>>()?;
-    let exists = !messages.is_empty()
-        || session
-            .query(CHAT_EXISTS)
-            .bind(chat)
-            .fetch_one(session.connection()?)
-            .await?
-            .try_get(0)?;
-    Ok(exists.then_some(messages))
-}
-
-/// By place: to look up names would take as long as all the rest.
-fn recorded(row: &PgRow) -> Result<Recorded, sqlx::Error> {
-    Ok(Recorded {
-        id: row.try_get(0)?,
-        sent_at: row.try_get(1)?,
-        sender: row.try_get(2)?,
-        body: row.try_get(3)?,
-    })
 }
 
 async fn check(pools: &Pools) -> Result<(), StorageError> {

@@ -1,6 +1,7 @@
 //! The content is loaded by a Job, and nothing that is wrong with it stops what runs.
 
 use chatapp_crds::ConditionType::ContentLoaded;
+use k8s_openapi::api::core::v1::Pod;
 
 use super::*;
 
@@ -10,36 +11,29 @@ impl World {
         self.observed.content = serde_json::from_value(words).ok();
     }
 
-    /// The file that the last content Job reads.
-    fn loaded_text(&self) -> Option<&str> {
-        let job = self.jobs_of(Component::Content).last()?;
-        let pod = job.spec.as_ref()?.template.spec.as_ref()?;
-        let volumes = pod.volumes.as_ref()?.iter();
-        let name = &volumes.flat_map(|volume| &volume.config_map).next()?.name;
-        let copy = self.applied.iter().find(|child| child.name() == *name)?;
-        copy.object.pointer("/data/content.yaml")?.as_str()
-    }
-
-    pub(super) fn jobs_of(&self, component: Component) -> impl Iterator<Item = &Job> {
-        self.observed
-            .jobs
-            .iter()
-            .filter(move |job| names::is_of(*job, component))
+    /// The file that the content Job reads.
+    fn loaded_text(&self) -> Option<String> {
+        let job = self.jobs_of(Component::Content).pop()?;
+        let pod = job.spec?.template.spec?;
+        let mut volumes = pod.volumes?.into_iter();
+        let name = volumes.find_map(|volume| volume.config_map)?.name;
+        let copy = self.wanted.iter().find(|child| child.name() == name)?;
+        let text = copy.object.pointer("/data/content.yaml")?.as_str()?;
+        Some(text.to_owned())
     }
 
     pub(super) fn pods_end(&mut self, phase: &str) {
-        for pod in &mut self.observed.pods {
-            pod.status.get_or_insert_default().phase = Some(phase.to_owned());
+        for pod in self.observed.all::<Pod>() {
+            self.object(Kind::Pod, &pod.name_any())["status"]["phase"] = json!(phase);
         }
     }
 
     /// The Job that was made last has failed: its container ended so.
     pub(super) fn last_job_fails(&mut self, component: Component, code: i32, message: &str) {
-        let job = self.observed.jobs.last().map(ResourceExt::name_any);
-        let name = job.expect("a Job");
+        let job = self.job();
         let ended = json!({"name": "x", "image": "server:1", "imageID": "", "ready": false, "restartCount": 0,
             "state": {"terminated": {"exitCode": code, "message": message}}});
-        self.pod(component, Some(&name), &ended);
+        self.pod(component, Some(&job), &ended);
         self.pods_end("Failed");
         self.job_ends("Failed");
     }
@@ -54,8 +48,8 @@ fn content(plan: &Plan) -> (&'static str, &str) {
 fn a_change_is_loaded_and_rolls_nothing() {
     let app = chatapp("server:1");
     let mut world = World::installed(&app);
-    assert_eq!(world.loaded_text(), Some("greetings: [hi]"));
-    let before = world.observed.server.clone();
+    assert_eq!(world.loaded_text().as_deref(), Some("greetings: [hi]"));
+    let before = world.server();
     world.words("greetings: [ho]");
     let plan = world.pass(&app);
     assert_eq!(
@@ -63,9 +57,9 @@ fn a_change_is_loaded_and_rolls_nothing() {
         "DatabaseReady+ Migrated+ ContentLoaded~ ServerAvailable+ FrontendAvailable+"
     );
     world.jobs_end(&app);
-    assert_eq!(world.loaded_text(), Some("greetings: [ho]"));
+    assert_eq!(world.loaded_text().as_deref(), Some("greetings: [ho]"));
     assert_eq!(content(&world.pass(&app)).0, "ContentLoaded");
-    assert_eq!(world.observed.server, before);
+    assert_eq!(world.server(), before);
 }
 
 #[test]
@@ -75,7 +69,7 @@ fn a_former_content_is_really_loaded_again() {
     for text in ["b: 1", "greetings: [hi]", "b: 1", "greetings: [hi]"] {
         world.words(text);
         world.jobs_end(&app);
-        assert_eq!(world.loaded_text(), Some(text));
+        assert_eq!(world.loaded_text().as_deref(), Some(text));
         assert_eq!(content(&world.pass(&app)).0, "ContentLoaded");
     }
 }
@@ -86,21 +80,21 @@ fn content_that_changes_while_it_is_loaded_is_loaded_from_the_start() {
     let mut world = World::installed(&app);
     world.words("b: 1");
     // The Job runs, and may have changed the content already.
-    while world.loaded_text() != Some("b: 1") {
+    while world.loaded_text().as_deref() != Some("b: 1") {
         world.pass(&app);
     }
     world.words("greetings: [hi]");
     assert_eq!(content(&world.pass(&app)).0, "WaitingForFormerContent");
     world.pass(&app);
     assert_eq!(content(&world.pass(&app)).0, "LoadingContent");
-    assert_eq!(world.loaded_text(), Some("greetings: [hi]"));
+    assert_eq!(world.loaded_text().as_deref(), Some("greetings: [hi]"));
 }
 
 #[test]
 fn a_mark_outlives_the_job() {
     let app = chatapp("server:1");
     let mut world = World::installed(&app);
-    world.observed.jobs.clear();
+    world.observed.remove_all(Kind::Job);
     let plan = world.pass(&app);
     assert_eq!(content(&plan).0, "ContentLoaded");
     assert!(!kinds(&plan).iter().any(|kind| kind.starts_with("Job")));
@@ -110,7 +104,7 @@ fn a_mark_outlives_the_job() {
 fn another_database_gets_the_content_too() {
     let app = chatapp("server:1");
     let mut world = World::installed(&app);
-    world.observed.cluster.as_mut().expect("a Cluster")["metadata"]["uid"] = json!("another");
+    world.cluster()["metadata"]["uid"] = json!("another");
     assert_eq!(content(&world.pass(&app)).0, "WaitingForFormerContent");
 }
 
@@ -148,11 +142,11 @@ fn refused_content_is_told_and_holds_only_a_new_version_back() {
         states(&plan),
         "DatabaseReady+ Migrated+ ContentLoaded~ ServerAvailable~ FrontendAvailable+"
     );
-    assert_eq!(world.server_image(), Some("server:1"));
+    assert_eq!(world.server_image().as_deref(), Some("server:1"));
 
     world.words("greetings: [hi]");
     world.upgrade_succeeds(&two);
-    assert_eq!(world.server_image(), Some("server:2"));
+    assert_eq!(world.server_image().as_deref(), Some("server:2"));
 }
 
 #[test]
@@ -202,11 +196,11 @@ fn without_content_no_job_runs_and_removed_content_is_cleared() {
     let mut without = app.clone();
     without.spec.content = None;
     let world = World::installed(&without);
-    assert_eq!(world.jobs_of(Component::Content).count(), 0);
+    assert_eq!(world.jobs_of(Component::Content).len(), 0);
 
     let mut world = World::installed(&app);
     world.jobs_end(&without);
-    let job = world.jobs_of(Component::Content).last().expect("a Job");
+    let job = world.jobs_of(Component::Content).pop().expect("a Job");
     let args = json!(job)["spec"]["template"]["spec"]["containers"][0]["args"].clone();
     assert_eq!(args, json!(["content", "clear"]));
     let plan = world.pass(&without);
@@ -220,5 +214,5 @@ fn without_content_no_job_runs_and_removed_content_is_cleared() {
 
     app.metadata.generation = Some(2);
     world.jobs_end(&app);
-    assert_eq!(world.loaded_text(), Some("greetings: [hi]"));
+    assert_eq!(world.loaded_text().as_deref(), Some("greetings: [hi]"));
 }

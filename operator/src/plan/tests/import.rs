@@ -19,16 +19,16 @@ impl World {
     fn importing(app: &ChatApp) -> Self {
         let mut world = World::installed(&chatapp("server:1"));
         world.pass(app);
-        assert_eq!(world.jobs_of(Component::Import).count(), 1);
+        assert_eq!(world.jobs_of(Component::Import).len(), 1);
         world
     }
 
     fn import_ends(&mut self) {
-        let job = self.observed.jobs.last().map(ResourceExt::name_any);
+        let job = self.job();
         let message = json!({"message": "", "import": {"rows": 7, "chats": 2, "rejected": 1}});
         let ended = json!({"name": "import", "image": "server:1", "imageID": "", "ready": false, "restartCount": 0,
             "state": {"terminated": {"exitCode": 0, "message": message.to_string()}}});
-        self.pod(Component::Import, job.as_deref(), &ended);
+        self.pod(Component::Import, Some(&job), &ended);
         self.job_ends("Complete");
     }
 }
@@ -47,7 +47,7 @@ fn the_job_of_an_import() {
         ),
     ] {
         let world = World::importing(&with_import(&sqlite));
-        let job = world.applied.last().map(|child| &child.object);
+        let job = world.wanted.last().map(|child| &child.object);
         insta::with_settings!({ sort_maps => true, snapshot_suffix => name }, {
             insta::assert_yaml_snapshot!(job);
         });
@@ -70,8 +70,8 @@ fn the_servers_serve_while_it_runs_and_its_result_is_kept() {
     world.pods_end("Succeeded");
     world.pass(&app);
     // Somebody cleans up.
-    world.observed.jobs.clear();
-    world.observed.pods.clear();
+    world.observed.remove_all(Kind::Job);
+    world.observed.remove_all(Kind::Pod);
     let plan = world.pass(&app);
     assert_eq!(reason(&plan), "Imported");
     let result = ImportResult {
@@ -95,11 +95,11 @@ fn a_complete_import_is_not_run_again_for_another_image_nor_when_it_is_asked_for
     world.job_ends("Complete");
     world.pass(&app);
     world.pass(&chatapp("server:1"));
-    assert_eq!(world.jobs_of(Component::Import).count(), 0);
+    assert_eq!(world.jobs_of(Component::Import).len(), 0);
     let mut again = app;
     again.spec.server.image = "server:2".to_owned();
     assert_eq!(reason(&world.pass(&again)), "Imported");
-    assert_eq!(world.jobs_of(Component::Import).count(), 0);
+    assert_eq!(world.jobs_of(Component::Import).len(), 0);
     let other = json!({"persistentVolumeClaim": {"claimName": "prototype", "path": "other.db"}});
     assert_eq!(reason(&world.pass(&with_import(&other))), "ImportStarting");
 }

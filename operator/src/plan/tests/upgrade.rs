@@ -5,15 +5,14 @@ use super::*;
 impl World {
     /// The pod of the migration says this in its dry run, and ends so.
     fn dry_run(&mut self, code: i32, told: &Value) {
-        let job = self.observed.jobs.last().map(ResourceExt::name_any);
-        let name = job.expect("a Job");
+        let job = self.job();
         let migrate = waiting_container("PodInitializing", "");
-        self.pod(Component::Migration, Some(&name), &migrate);
+        self.pod(Component::Migration, Some(&job), &migrate);
         let plan = json!([{"name": "plan", "image": "server:2", "imageID": "", "ready": true, "restartCount": 0,
             "state": {"terminated": {"exitCode": code, "message": told.to_string()}}}]);
-        let pod = self.observed.pods.last_mut().expect("a pod");
-        let status = pod.status.get_or_insert_default();
-        status.init_container_statuses = serde_json::from_value(plan).ok();
+        let last = self.observed.found(Kind::Pod).count() - 1;
+        let pod = self.object(Kind::Pod, &format!("pod-{last}"));
+        pod["status"]["initContainerStatuses"] = plan;
     }
 }
 
@@ -56,6 +55,6 @@ fn a_release_that_the_schema_leaves_out_is_refused_with_the_way_out() {
     ] {
         assert!(reason.message.contains(told), "{told}: {}", reason.message);
     }
-    assert_eq!(world.server_image(), Some("server:2"));
+    assert_eq!(world.server_image().as_deref(), Some("server:2"));
     world.upgrade_succeeds(&chatapp("server:2"));
 }
