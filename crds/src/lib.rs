@@ -3,27 +3,30 @@
 //!
 //! Doc comments become the descriptions that `kubectl explain chatapp` shows.
 
+mod content;
 mod database;
+mod import;
+mod retention;
 mod route;
 mod scheduling;
 mod server;
 mod status;
 
+pub use content::{CONTENT_KEY, ConfigMapRef, Content};
 pub use database::{Cluster, Database, External, PoolMode, Pooler, SecretKeyRef, Storage};
+pub use import::{ConfigMapKeyRef, FileInVolume, Import, Rejects, SqliteImport};
+pub use retention::Retention;
 pub use route::{GatewayRoute, IngressRoute, IssuerKind, IssuerRef, ParentRef, Route, Tls};
 pub use scheduling::Scheduling;
 pub use server::{Autoscaling, Frontend, Server};
-pub use status::{ChatAppStatus, ConditionType, Phase};
+pub use status::{ChatAppStatus, ConditionType, ImportResult, Phase, Upgrade};
 
 use k8s_openapi::api::core::v1::LocalObjectReference;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-/// Annotation of a ChatApp: a new value makes the operator run a failed migration again.
+/// Annotation of a ChatApp: a new value makes the operator run a failed Job again, the migration's or one behind it.
 pub const RETRY_MIGRATION_ANNOTATION: &str = "sillychat.io/retry-migration";
-
-/// Key of the content `ConfigMap` that holds the YAML.
-pub const CONTENT_KEY: &str = "content.yaml";
 
 /// What a ChatApp consists of: a chat server with its database, and the web page in front of it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,6 +84,12 @@ pub struct ChatAppSpec {
     /// What the bot says. Absent: the content that is built into the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
+    /// Chats of another program to take over, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<Import>,
+    /// How long messages are kept. Absent: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
     /// Where the pods may run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduling: Option<Scheduling>,
@@ -98,23 +107,4 @@ pub struct ChatAppSpec {
 #[allow(clippy::trivially_copy_pass_by_ref)]
 const fn is_false(value: &bool) -> bool {
     !*value
-}
-
-/// Greetings, dialogues and fallbacks.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Content {
-    /// A ConfigMap in this namespace; its key `content.yaml` holds `greetings`, `fallbacks` and `dialogues`. A change rolls the servers.
-    pub config_map_ref: ConfigMapRef,
-}
-
-/// Names a ConfigMap.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ConfigMapRef {
-    /// Name of the ConfigMap.
-    #[schemars(
-        length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
-    )]
-    pub name: String,
 }

@@ -36,8 +36,9 @@ pub struct Server {
     #[schemars(length(max = 100))]
     #[x_kube(
         merge_strategy = ListMerge::Map(vec!["name".into()]),
-        validation = Rule::new("!self.exists(e, e.name in ['LISTEN', 'DATABASE_URL', 'DATABASE_URL_FILE', 'DATABASE_HOST', 'CONTENT_FILE', 'STATIC_DIR', 'LOG_FORMAT'])")
-            .message("LISTEN, DATABASE_URL, DATABASE_URL_FILE, DATABASE_HOST, CONTENT_FILE, STATIC_DIR and LOG_FORMAT are set by the operator: \
+        validation = Rule::new("!self.exists(e, e.name in ['LISTEN', 'DATABASE_URL', 'DATABASE_URL_FILE', 'DATABASE_HOST', 'CONTENT_FILE', 'STATIC_DIR', 'LOG_FORMAT', \
+                'OUTCOME_FILE', 'MIGRATE_DRY_RUN'])")
+            .message("LISTEN, DATABASE_URL, DATABASE_URL_FILE, DATABASE_HOST, CONTENT_FILE, STATIC_DIR, LOG_FORMAT, OUTCOME_FILE and MIGRATE_DRY_RUN are set by the operator: \
                 remove them from spec.server.env; the database is chosen by spec.database, the content by spec.content")
     )]
     pub env: Vec<EnvVar>,

@@ -56,8 +56,8 @@ pub(crate) async fn pass(
     let mut observed = caches.observe(app);
     observed.content = content(app, client, &namespace).await?;
     let mut plan = plan::plan(app, &observed);
-    if plan.starts_migration(&observed) {
-        // A cache may not have seen yet what the pass before has created: two migrations at once must not come of that.
+    if plan.starts_job(&observed) {
+        // A cache may not have seen yet what the pass before has created: two of them at once must not come of that.
         for kind in [Kind::Job, Kind::Pod] {
             observed.refresh(kind, list(app, client, &namespace, kind).await?);
         }

@@ -1,8 +1,8 @@
 //! The plan: from a ChatApp and what is observed of its children to the objects that should exist and the conditions to report.
 //! It is a function of values: it reads no clock and calls nobody. How objects get to the API server is `apply`'s business.
 //!
-//! The story of a pass: the database must be ready; then the migration for the wanted image must be done; then the server
-//! rolls; then the page. Each step says how it stands ([`verdict::Verdict`]) and holds the next one back until it is done. What
+//! The story of a pass: the database must be ready; then the migration for the wanted image must be done; then the content must be
+//! loaded; then the server rolls; then the page. An import runs beside. Each step says how it stands ([`verdict::Verdict`]) and holds the next one back until it is done. What
 //! ran before goes on meanwhile.
 //!
 //! A new child is one file here and one line in [`plan`].
@@ -12,13 +12,18 @@ mod content;
 mod database;
 mod disruption;
 mod frontend;
+mod import;
+mod job;
+mod marks;
 mod migration;
 mod names;
 mod network;
 mod observed;
+mod outcome;
 mod pods;
 mod pooler;
 mod prune;
+mod retention;
 mod route;
 mod scheduling;
 mod server;
@@ -28,18 +33,18 @@ mod tests;
 mod verdict;
 mod workload;
 
+pub(crate) use migration::Facts;
 pub(crate) use names::{APP_LABEL, short_hash};
 pub(crate) use observed::{Observed, is_controlled_by};
 pub(crate) use suspend::SUSPENDED;
 pub(crate) use verdict::{Reason, Verdict};
 
-use chatapp_crds::{ChatApp, ConditionType};
-use k8s_openapi::api::core::v1::ServiceAccount;
+use chatapp_crds::{ChatApp, ConditionType, ImportResult};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use content::ContentState;
+use marks::Marks;
 use names::Component;
 
 use crate::kinds::Kind;
@@ -152,11 +157,15 @@ pub(crate) struct Plan {
     pub(crate) replicas: (i32, i32, i32),
     /// Selects the server's pods.
     pub(crate) selector: String,
+    /// What the migration says of itself.
+    pub(crate) migration: Facts,
+    /// What was imported.
+    pub(crate) import: Option<ImportResult>,
 }
 
 impl Plan {
-    /// Whether a migration Job is to be created that is not among the observed ones.
-    pub(crate) fn starts_migration(&self, observed: &Observed) -> bool {
+    /// Whether a Job is to be created that is not among the observed ones.
+    pub(crate) fn starts_job(&self, observed: &Observed) -> bool {
         let is_known = |child: &Child| observed.value(Kind::Job, child.name()).is_some();
         self.children
             .iter()
@@ -167,18 +176,7 @@ impl Plan {
 /// Plans one pass.
 pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     let Some(source) = database::source(app) else {
-        let message = "spec.database needs exactly one of 'cluster' and 'external'";
-        let verdicts = vec![(
-            ConditionType::DatabaseReady,
-            Verdict::failed("InvalidSpec", message),
-        )];
-        return Plan {
-            children: Vec::new(),
-            deletions: Vec::new(),
-            verdicts,
-            replicas: (0, 0, 0),
-            selector: names::selector_text(app, Component::Server),
-        };
+        return no_database(app);
     };
     let stop = suspend::verdict(app, &source, observed);
     // An app that is to stop begins no Job.
@@ -187,32 +185,30 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
         .unwrap_or_else(|| database::verdict(app, &source, observed));
     let migration = migration::plan(app, &source, observed, &database);
     let stuck = database::stuck(app, &source, observed);
-    let content = ContentState::of(app, observed);
-    let server = server::workload(app, &source, observed, &migration, &content);
+    let import = import::plan(app, &source, observed, &migration.verdict);
+    let content = content::plan(app, &source, observed, &migration.verdict);
+    let server = server::workload(app, &source, observed, &migration, &content.verdict);
     let server_verdict = server
         .verdict(&observed.pods_of(Component::Server))
         .with_remark(autoscaling::remark(app, observed));
     let frontend = frontend::workload(app, observed, &server, &server_verdict);
     let frontend_verdict = frontend.verdict(&observed.pods_of(Component::Frontend));
 
+    let marks = Marks {
+        content: content.mark,
+        import: import.mark,
+    };
     let mut children = vec![
-        service_account(app),
+        marks.service_account(app),
         server.service(app),
         frontend.service(app),
     ];
     // Before the pods that they are about.
     children.extend(network::policies(app, &source));
-    if let database::Source::Cluster(spec) = source
-        && observed.knows(Kind::Cluster)
-    {
-        let mut cluster = database::cluster(app, spec);
-        suspend::hibernate(app, observed, &mut cluster);
-        children.push(cluster);
-        if observed.knows(Kind::Pooler) {
-            children.extend(pooler::children(app, spec));
-        }
-    }
+    children.extend(database_children(app, &source, observed));
     children.extend(migration.child);
+    children.extend(import.child);
+    children.extend(content.children);
     for workload in [&server, &frontend] {
         let deployment = workload.child(app);
         if deployment.is_some() || workload.live.is_some() {
@@ -221,6 +217,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
         children.extend(deployment);
     }
     children.extend(autoscaling::child(app));
+    children.extend(retention::cron_job(app, &source, server.image().as_deref()));
     children.extend(route::child(app, observed));
 
     // While the gate is closed they may have no template to apply; the former version serves on all the same.
@@ -241,25 +238,40 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     } else {
         None
     };
-    let mut verdicts = vec![
-        (ConditionType::DatabaseReady, pooled.unwrap_or(database)),
-        (ConditionType::Migrated, migration.verdict),
-        (ConditionType::ServerAvailable, server_verdict),
-        (ConditionType::FrontendAvailable, frontend_verdict),
-        (ConditionType::RouteReady, route::verdict(app, observed)),
-    ];
+    let mut verdicts: Vec<_> = [
+        (
+            ConditionType::DatabaseReady,
+            Some(pooled.unwrap_or(database)),
+        ),
+        (ConditionType::Migrated, Some(migration.verdict)),
+        (ConditionType::Imported, import.verdict),
+        (ConditionType::ContentLoaded, Some(content.verdict)),
+        (ConditionType::ServerAvailable, Some(server_verdict)),
+        (ConditionType::FrontendAvailable, Some(frontend_verdict)),
+        (
+            ConditionType::RouteReady,
+            Some(route::verdict(app, observed)),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(type_, verdict)| Some((type_, verdict?)))
+    .collect();
     if let Some(stop) = &stop {
         suspend::overrule(&mut verdicts, &source, stop);
     }
     Plan {
-        deletions: migration
-            .deletions
-            .into_iter()
-            .chain(stuck)
-            .chain(pruned)
-            .collect(),
+        deletions: [
+            migration.deletions,
+            import.deletions,
+            content.deletions,
+            stuck,
+            pruned,
+        ]
+        .concat(),
         children,
         verdicts,
+        migration: migration.facts,
+        import: import.result,
         replicas: (
             status.replicas.unwrap_or_default(),
             status.ready_replicas.unwrap_or_default(),
@@ -269,20 +281,46 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     }
 }
 
+/// What the API server's rules don't let through.
+fn no_database(app: &ChatApp) -> Plan {
+    let message = "spec.database needs exactly one of 'cluster' and 'external'";
+    let verdict = Verdict::failed("InvalidSpec", message);
+    Plan {
+        children: Vec::new(),
+        deletions: Vec::new(),
+        verdicts: vec![(ConditionType::DatabaseReady, verdict)],
+        replicas: (0, 0, 0),
+        selector: names::selector_text(app, Component::Server),
+        migration: Facts::default(),
+        import: None,
+    }
+}
+
+/// The database with what is in front of it, if it is one of ours and the API server knows the kinds.
+fn database_children(
+    app: &ChatApp,
+    source: &database::Source<'_>,
+    observed: &Observed,
+) -> Vec<Child> {
+    let database::Source::Cluster(spec) = source else {
+        return Vec::new();
+    };
+    if !observed.knows(Kind::Cluster) {
+        return Vec::new();
+    }
+    let mut cluster = database::cluster(app, spec);
+    suspend::hibernate(app, observed, &mut cluster);
+    let mut children = vec![cluster];
+    if observed.knows(Kind::Pooler) {
+        children.extend(pooler::children(app, spec));
+    }
+    children
+}
+
 /// Address of the page: outside of the cluster if there is a route, else inside.
 pub(crate) fn url(app: &ChatApp) -> String {
     route::url(app).unwrap_or_else(|| {
         let namespace = app.namespace().unwrap_or_default();
         format!("http://{}.{namespace}.svc", names::frontend(app))
     })
-}
-
-/// An account without rights: pods of ours carry no token.
-fn service_account(app: &ChatApp) -> Child {
-    let account = ServiceAccount {
-        metadata: names::metadata(app, Component::Shared, names::service_account(app)),
-        automount_service_account_token: Some(false),
-        ..ServiceAccount::default()
-    };
-    Child::of(ConditionType::ServerAvailable, &account)
 }

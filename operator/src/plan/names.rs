@@ -24,6 +24,12 @@ pub(crate) enum Component {
     Pooler,
     /// The migration Jobs.
     Migration,
+    /// The Jobs that take over what another program has kept.
+    Import,
+    /// The Jobs that put the content in force.
+    Content,
+    /// The Jobs that delete what is old.
+    Retention,
     /// The chat server.
     Server,
     /// The page.
@@ -37,6 +43,9 @@ impl Component {
             Self::Database => "database",
             Self::Pooler => "pooler",
             Self::Migration => "migration",
+            Self::Import => "import",
+            Self::Content => "content",
+            Self::Retention => "retention",
             Self::Server => "server",
             Self::Frontend => "frontend",
         }
@@ -77,8 +86,23 @@ pub(crate) fn certificate(app: &ChatApp) -> String {
     format!("{}-tls", app.name_any())
 }
 
-pub(crate) fn migration(app: &ChatApp, key: &str) -> String {
-    format!("{}-migrate-{key}", app.name_any())
+/// A Job of a part, or what belongs to it, by the hash of what it depends on.
+pub(crate) fn job(app: &ChatApp, component: Component, hash: &str) -> String {
+    let part = match component {
+        Component::Migration => "migrate",
+        other => other.as_str(),
+    };
+    format!("{}-{part}-{hash}", app.name_any())
+}
+
+pub(crate) fn retention(app: &ChatApp) -> String {
+    format!("{}-purge", app.name_any())
+}
+
+/// Whether an object is labelled as of a part.
+pub(crate) fn is_of(object: &impl ResourceExt, component: Component) -> bool {
+    let label = object.labels().get(COMPONENT_LABEL);
+    label.is_some_and(|label| label == component.as_str())
 }
 
 /// The recommended labels, and ours. None is taken from the ChatApp: a tracking label of Argo CD's on a child would make

@@ -111,10 +111,7 @@ impl Observed {
     /// The pods of a part, the database's included.
     pub(crate) fn pods_of(&self, component: Component) -> Vec<Pod> {
         let mut pods = self.all::<Pod>();
-        pods.retain(|pod| {
-            let label = pod.labels().get(names::COMPONENT_LABEL);
-            label.is_some_and(|label| label == component.as_str())
-        });
+        pods.retain(|pod| names::is_of(pod, component));
         pods
     }
 }

@@ -74,10 +74,7 @@ pub(crate) struct Workload {
 impl Workload {
     /// The Deployment to apply; `None` as long as the gate is closed and there is no former version to keep.
     pub(crate) fn child(&self, app: &ChatApp) -> Option<Child> {
-        let template = match &self.held {
-            None => self.template.clone(),
-            Some(_) => applied_template(self.live.as_ref()?)?,
-        };
+        let template = self.let_through()?;
         let mut metadata = names::metadata(app, self.component, self.name.clone());
         let rendered = serde_json::to_string(&template).ok()?;
         metadata.annotations = Some(BTreeMap::from([(TEMPLATE_ANNOTATION.to_owned(), rendered)]));
@@ -125,6 +122,19 @@ impl Workload {
         match self.scale {
             Scale::Fixed(replicas) => replicas,
             Scale::Auto { min } => self.live_replicas().unwrap_or(min),
+        }
+    }
+
+    /// Image of the version that was let through, the present or the former one.
+    pub(crate) fn image(&self) -> Option<String> {
+        let pod = self.let_through()?.spec?;
+        pod.containers.first()?.image.clone()
+    }
+
+    fn let_through(&self) -> Option<PodTemplateSpec> {
+        match &self.held {
+            None => Some(self.template.clone()),
+            Some(_) => applied_template(self.live.as_ref()?),
         }
     }
 

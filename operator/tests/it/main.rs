@@ -5,11 +5,12 @@
 #![allow(clippy::expect_used, reason = "a test fails by it, with a reason")]
 #![allow(clippy::panic, reason = "a test fails by it, with a reason")]
 
-
 mod api_server;
 mod audit;
+mod content;
 mod drift;
 mod foreign;
+mod import;
 mod install;
 mod late_cloudnative_pg;
 mod leader;
@@ -19,6 +20,7 @@ mod process;
 mod proxy;
 mod prune;
 mod rest;
+mod retention;
 mod route;
 mod rules;
 mod rules_of_routes;

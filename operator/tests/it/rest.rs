@@ -1,7 +1,7 @@
 //! A ChatApp that is as wanted costs no writes, however often it is looked at.
 
 use k8s_openapi::api::{
-    core::v1::{ConfigMap, Pod, Service},
+    core::v1::{Pod, Service},
     networking::v1::Ingress,
 };
 use kube::api::{Patch, PatchParams, PostParams};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     api_server::ApiServer,
     audit::Request,
-    world::{World, spec},
+    world::{World, spec_with_content},
 };
 
 /// Each pass reads the content: that is how a pass is seen from the outside.
@@ -20,7 +20,9 @@ const PASS: &str = "get configmaps/content";
 async fn at_rest_nothing_is_written() {
     let server = ApiServer::shared().await;
     let mut world = World::new(server, "rest").await;
-    let mut spec = spec();
+    world.write_content("greetings: [Hello]").await;
+    let mut spec = spec_with_content();
+    spec["retention"] = json!({"days": 30});
     // The API server writes these quantities in another way, and adds defaults to these variables.
     spec["server"]["resources"] =
         json!({"requests": {"cpu": "1000m", "memory": "1024Mi"}, "limits": {"memory": "1.5Gi"}});
@@ -28,7 +30,7 @@ async fn at_rest_nothing_is_written() {
         {"name": "EMPTY", "value": ""},
         {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     ]);
-    create_with_content(&world, spec).await;
+    world.create_app(spec).await;
     world.bring_up().await;
     is_quiet(&mut world).await;
 }
@@ -37,7 +39,8 @@ async fn at_rest_nothing_is_written() {
 async fn at_rest_nothing_is_written_with_every_field() {
     let server = ApiServer::shared().await;
     let mut world = World::new(server, "rest-everything").await;
-    let mut spec = spec();
+    world.write_content("greetings: [Hello]").await;
+    let mut spec = spec_with_content();
     spec["server"]["autoscaling"] = json!({"maxReplicas": 9});
     spec["database"]["cluster"]["pooler"] = json!({"instances": 1});
     spec["imagePullSecrets"] = json!([{"name": "pull"}]);
@@ -50,7 +53,7 @@ async fn at_rest_nothing_is_written_with_every_field() {
             {"weight": 1, "podAffinityTerm": {"topologyKey": "rack", "labelSelector": {"matchLabels": {"a": "b"}}}}]}},
         "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}],
     });
-    create_with_content(&world, spec).await;
+    world.create_app(spec).await;
     let merge = |status: Value| Patch::Merge(json!({ "status": status }));
     let (params, api) = (PatchParams::default(), world.api::<Ingress>());
     let address = merge(json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}));
@@ -73,17 +76,6 @@ async fn at_rest_nothing_is_written_with_every_field() {
     patched.expect("a status");
     world.bring_up().await;
     is_quiet(&mut world).await;
-}
-
-async fn create_with_content(world: &World<'_>, mut spec: Value) {
-    let content: ConfigMap = serde_json::from_value(json!({
-        "metadata": {"name": "content"}, "data": {"content.yaml": "greetings: [Hello]"},
-    }))
-    .expect("a ConfigMap");
-    let created = world.api().create(&PostParams::default(), &content).await;
-    created.expect("the content");
-    spec["content"] = json!({"configMapRef": {"name": "content"}});
-    world.create_app(spec).await;
 }
 
 /// However often it is looked at, and by a new operator too.

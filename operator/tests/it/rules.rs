@@ -95,13 +95,47 @@ async fn what_breaks_a_rule_is_refused_with_what_to_do() {
             "spec.database.cluster.instances in body should be greater than or equal to 1",
         ),
     ];
-    for (name, spec, message) in cases {
+    for (name, spec, message) in cases.into_iter().chain(of_jobs()) {
         let created = world
             .api::<ChatApp>()
             .create(&PostParams::default(), &app(name, &spec))
             .await;
         refused(created, message, &format!("{name}: {spec}"));
     }
+}
+
+/// What is said to imports and retentions.
+fn of_jobs() -> Vec<(&'static str, Value, &'static str)> {
+    let claim = |path: &str| json!({"claimName": "prototype", "path": path});
+    let import = |sqlite: Value| with("/import", json!({ "sqlite": sqlite }));
+    let one_source = "spec.import.sqlite needs exactly one of 'persistentVolumeClaim'";
+    let inside = "must be the file's path inside the volume, such as 'data/chat.db'";
+    let config_map = json!({"name": "prototype", "key": "chat.db"});
+    [
+        (import(json!({})), one_source),
+        (
+            import(json!({"persistentVolumeClaim": claim("chat.db"), "configMapRef": config_map})),
+            one_source,
+        ),
+        (
+            import(json!({"persistentVolumeClaim": claim("/chat.db")})),
+            inside,
+        ),
+        (
+            import(json!({"persistentVolumeClaim": claim("a/../../chat.db")})),
+            inside,
+        ),
+        (
+            with("/retention", json!({"days": 0})),
+            "spec.retention.days in body should be greater than or equal to 1",
+        ),
+        (
+            with("/retention", json!({"days": 36501})),
+            "spec.retention.days in body should be less than or equal to 36500",
+        ),
+    ]
+    .map(|(spec, message)| (APP, spec, message))
+    .into()
 }
 
 #[tokio::test]

@@ -187,6 +187,16 @@ fn readable(pointer: &str) -> String {
 
 /// Lets everything come up.
 fn settle(world: &mut World, app: &ChatApp) {
+    // Each ConfigMap says something else.
+    let name = app
+        .spec
+        .content
+        .as_ref()
+        .map(|content| &content.config_map_ref.name);
+    let content = name.map(|name| {
+        json!({"metadata": {"name": name}, "data": {"content.yaml": format!("greetings: [{name}]")}})
+    });
+    world.observed.content = content.and_then(|content| serde_json::from_value(content).ok());
     for _ in 0..8 {
         let plan = world.pass(app);
         for child in plan.children {
@@ -215,13 +225,16 @@ fn children(world: &World) -> BTreeMap<String, BTreeMap<String, Value>> {
     for kind in Kind::ALL {
         for object in world.observed.found(*kind) {
             let name = object["metadata"]["name"].as_str().expect("a name");
-            let name = match name.split_once("-migrate-") {
-                Some((app, _)) => format!("{app}-migrate-<hash>"),
+            let hashed = ["-migrate-", "-content-", "-import-"]
+                .into_iter()
+                .find_map(|part| name.split_once(part).map(|(app, _)| (app, part)));
+            let name = match hashed {
+                Some((app, part)) => format!("{app}{part}<hash>"),
                 None => name.to_owned(),
             };
             let name = name.replacen("demo", "<name>", 1);
             let mut values = BTreeMap::new();
-            for field in ["metadata", "spec"] {
+            for field in ["metadata", "spec", "data"] {
                 flatten(&object[field], format!("/{field}"), &mut values);
             }
             values.retain(|path, _| {

@@ -222,7 +222,7 @@ fn servers_connect_through_the_pool_and_jobs_do_not() {
     world.pass(&app);
     world.database_is_ready();
     world.pass(&app);
-    world.job_ends("Complete");
+    world.jobs_end(&app);
     let plan = world.pass(&app);
     assert_eq!(hosts(&plan), ["demo-server"]);
     let pooler = child(&plan, "Pooler", "demo-pooler").expect("the Pooler");
@@ -292,7 +292,7 @@ fn a_suspended_app_stops_its_pods_then_its_database_and_comes_back() {
     let plan = world.pass(&app);
     assert_eq!(
         states(&plan),
-        "DatabaseReady~ Migrated+ ServerAvailable~ FrontendAvailable~ RouteReady+"
+        "DatabaseReady~ Migrated+ ContentLoaded+ ServerAvailable~ FrontendAvailable~ RouteReady+"
     );
     assert_eq!(verdict(&plan, DatabaseReady).reason().reason, SUSPENDED);
 

@@ -20,7 +20,7 @@ fn row(field: &'static str, beside: &Value, value: impl Into<Value>) -> Row {
 
 /// All rows, in the order of the table.
 pub(super) fn rows() -> Vec<Row> {
-    [workloads(), database(), routes(), everything()]
+    [workloads(), jobs(), database(), routes(), everything()]
         .into_iter()
         .flatten()
         .collect()
@@ -51,6 +51,25 @@ fn workloads() -> Vec<Row> {
         row("frontend.replicas", none, 5),
         row("frontend.resources", none, resources()),
         row("content.configMapRef.name", content, "words"),
+    ]
+}
+
+fn jobs() -> Vec<Row> {
+    let claim = &json!({"import": {"sqlite": {"persistentVolumeClaim": {"claimName": "old", "path": "old.db"}}}});
+    let config_map =
+        &json!({"import": {"sqlite": {"configMapRef": {"name": "old", "key": "old.db"}}}});
+    let days = &json!({"retention": {"days": 365}});
+    vec![
+        row(
+            "import.sqlite.persistentVolumeClaim.claimName",
+            claim,
+            "prototype",
+        ),
+        row("import.sqlite.persistentVolumeClaim.path", claim, "chat.db"),
+        row("import.sqlite.configMapRef.name", config_map, "prototype"),
+        row("import.sqlite.configMapRef.key", config_map, "chat.db"),
+        row("import.sqlite.rejects", claim, "Skip"),
+        row("retention.days", days, 90),
     ]
 }
 
