@@ -5,7 +5,6 @@
 #![allow(clippy::expect_used, reason = "a test fails by it, with a reason")]
 #![allow(clippy::panic, reason = "a test fails by it, with a reason")]
 
-
 mod api_server;
 mod audit;
 mod drift;
