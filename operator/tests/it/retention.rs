@@ -32,4 +32,14 @@ async fn the_cron_job_comes_changes_and_goes_with_the_spec() {
         .edit::<ChatApp>(APP, json!({"spec": {"retention": {"days": 60}}}))
         .await;
     until_age("60d").await;
+    world
+        .edit::<ChatApp>(APP, json!({"spec": {"retention": null}}))
+        .await;
+    world
+        .until("the CronJob is gone", async || {
+            world.collect_garbage().await;
+            let live = world.api::<CronJob>().get_opt("demo-purge").await.ok()?;
+            live.is_none().then_some(())
+        })
+        .await;
 }
