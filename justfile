@@ -64,14 +64,15 @@ test-e2e:
 test-life:
     @"{{ cluster }}/test-life.sh"
 
-# Figures, with what they are compared to: `bench server [NAME ...] [--quick]`, about 4 min; fails nothing
-bench what *arguments: (_prepare "packages")
+# Figures, with what they are compared to, failing nothing: `bench server [NAME ...] [--quick]`, `bench operator [COUNT ...] [--rest S]`
+bench what *arguments: (_prepare (if what == "operator" { "tools" } else { "packages" }))
     bench="$1"; shift; cargo bench --workspace --locked --bench "$bench" -- "$@"
 
 # Write the generated files anew (the CRD's YAML, the API's description)
 generate:
     cargo run --quiet --locked --package chat-server -- openapi > chat-server/openapi.json
     cargo run --quiet --locked --package chatapp-crds --bin crdgen > manifests/platform/crds/chatapps.sillychat.io.yaml
+    GENERATE=1 cargo test --quiet --locked --workspace --bin chatapp-operator every_field_ends_up
 
 # Build the pinned Kubernetes programs into the cache (first time about 20 min)
 tools:

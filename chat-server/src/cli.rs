@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::http::{Origins, TrustedProxies};
 use crate::storage::MIN_CONNECTIONS;
+use crate::storage::url::Host;
 use crate::telemetry;
 
 /// The chat's HTTP API and its storage
@@ -20,6 +21,10 @@ pub(crate) struct Cli {
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty, global = true)]
     pub(crate) log_format: LogFormat,
 
+    /// File to write how a command ended to, as JSON, for the program that started it
+    #[arg(long, env = "OUTCOME_FILE", value_name = "FILE", global = true)]
+    pub(crate) outcome: Option<PathBuf>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -29,7 +34,8 @@ pub(crate) enum Command {
     /// Answer HTTP requests until SIGTERM or SIGINT
     #[command(after_help = telemetry::HELP)]
     Serve(ServeArgs),
-    /// Bring the database's schema to this version, then exit
+    /// Bring the database's schema to this version, then exit; with 5 if a newer release has left a schema that this
+    /// one doesn't work on
     Migrate(MigrateArgs),
     /// What the bot says: check it, put it in force, get it back
     #[command(subcommand)]
@@ -49,9 +55,9 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContentCommand {
-    /// Say everything that is wrong with a content file, by line
+    /// Say everything that is wrong with a content file, by line. Exits with 3 if something is
     Check(ContentFile),
-    /// Check a content file and put it in force on all running servers
+    /// Check a content file and put it in force on all running servers. Exits with 3 if the file is refused
     Apply {
         #[command(flatten)]
         file: ContentFile,
@@ -59,6 +65,8 @@ pub(crate) enum ContentCommand {
         #[command(flatten)]
         database: DatabaseArgs,
     },
+    /// Go back to the built-in content
+    Clear(DatabaseArgs),
     /// Print the content that is in force
     Export(DatabaseArgs),
 }
@@ -72,7 +80,8 @@ pub(crate) struct ContentFile {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImportCommand {
-    /// The prototype's SQLite file, which is only read. Running it again goes on where it ended
+    /// The prototype's SQLite file, which is only read. Running it again goes on where it ended. Exits with 3 if the
+    /// file, or a row of it, is refused
     Sqlite(ImportArgs),
 }
 
@@ -153,6 +162,10 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
 
+    /// Connect to this host instead of the URL's, such as a connection pool in front of the database
+    #[arg(long, env = "DATABASE_HOST", value_name = "HOST[:PORT]")]
+    pub(crate) database_host: Option<Host>,
+
     /// The most connections to PostgreSQL, of which 2 are for messages
     #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 10, value_name = "N",
         value_parser = clap::value_parser!(u32).range(i64::from(MIN_CONNECTIONS)..=1000))]
@@ -215,6 +228,10 @@ pub(crate) struct MigrateArgs {
     /// works on it, 5 if it is ahead and this release doesn't
     #[arg(long)]
     pub(crate) check: bool,
+
+    /// Change nothing: say which migrations would be applied
+    #[arg(long, env = "MIGRATE_DRY_RUN", conflicts_with = "check")]
+    pub(crate) dry_run: bool,
 }
 
 /// Where the database is: exactly one of the two. The values of the environment are hidden from `--help`, because a

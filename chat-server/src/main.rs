@@ -1,5 +1,6 @@
 //! The chat server: an HTTP API in front of PostgreSQL or SQLite. This file turns a command line into a run and its
-//! outcome into an exit code: 0 done, 1 failed, 2 not understood, others where a command's help says so.
+//! outcome into an exit code: 0 done, 1 failed, 2 not understood, 3 refused (to try again is in vain), others where a
+//! command's help says so.
 
 mod cli;
 mod content;
@@ -8,6 +9,7 @@ mod http;
 mod import;
 mod message;
 mod new_file;
+mod outcome;
 mod purge;
 mod reply;
 mod serve;
@@ -21,8 +23,9 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
 use crate::cli::{Cli, Command, ContentCommand, DatabaseArgs, ImportCommand};
-use crate::content::commands;
-use crate::storage::migrations::{self, SchemaState};
+use crate::content::commands::{self, FileRefused};
+use crate::outcome::Outcome;
+use crate::storage::migrations::{self, MigrationError, SchemaState};
 use crate::storage::url::{DatabaseUrl, UrlError};
 use crate::storage::url_file::UrlFile;
 use crate::telemetry::Telemetry;
@@ -31,24 +34,31 @@ use crate::telemetry::Telemetry;
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let telemetry = Telemetry::start(&cli);
-    let outcome = run(&cli.command).await;
-    if let Err(error) = &outcome {
-        tracing::error!("{}", one_line(error));
+    let (code, outcome) = run(&cli.command).await.unwrap_or_else(|error| {
+        tracing::error!("{}", one_line(&error));
+        (code_of_failure(&error), Outcome::told(&reason(&error)))
+    });
+    if let Some(file) = &cli.outcome
+        && let Err(error) = outcome.write(file)
+    {
+        tracing::warn!(file = %file.display(), %error, "cannot write how it ended");
     }
     telemetry.stop().await;
-    match outcome {
-        Ok(code) => code,
-        Err(_) => ExitCode::FAILURE,
-    }
+    ExitCode::from(code)
 }
 
-async fn run(command: &Command) -> anyhow::Result<ExitCode> {
+/// Runs a command to its end: an exit code, and what to tell of it.
+async fn run(command: &Command) -> anyhow::Result<(u8, Outcome)> {
+    let mut outcome = Outcome::default();
     match command {
         Command::Serve(args) => {
-            let file = url_file(&args.database)?;
+            let host = &args.database_host;
+            let file = url_file(&args.database)?.map(|file| file.through(host.clone()));
             let url = match &file {
                 Some(file) => url_in(file)?,
-                None => database_url(&args.database)?,
+                None => database_url(&args.database)?
+                    .through(host.as_ref())
+                    .context("cannot use the database URL")?,
             };
             serve::serve(args, &url, file).await?;
         }
@@ -59,7 +69,15 @@ async fn run(command: &Command) -> anyhow::Result<ExitCode> {
                 .context("cannot ask for the schema")
                 .with_context(|| format!("cannot check {url}"))?;
             println!("{url}: {state}");
-            return Ok(ExitCode::from(code_of(&state)));
+            return Ok((code_of(&state), Outcome::told(&state.to_string())));
+        }
+        Command::Migrate(args) if args.dry_run => {
+            let url = database_url(&args.database)?;
+            let report = migrations::dry_run(&url)
+                .await
+                .with_context(|| format!("cannot migrate {url}"))?;
+            println!("{url}: {report}");
+            outcome = report.into();
         }
         Command::Migrate(args) => {
             let url = database_url(&args.database)?;
@@ -67,25 +85,31 @@ async fn run(command: &Command) -> anyhow::Result<ExitCode> {
                 .await
                 .with_context(|| format!("cannot migrate {url}"))?;
             println!("{url}: {report}");
+            outcome = report.into();
         }
         Command::Import(ImportCommand::Sqlite(args)) => {
-            import::sqlite(args, &database_url(&args.database)?).await?;
+            outcome = import::sqlite(args, &database_url(&args.database)?).await?;
         }
         Command::Export(args) => export::export(args, &database_url(&args.database)?).await?,
-        Command::Purge(args) => purge::purge(args, &database_url(&args.database)?).await?,
+        Command::Purge(args) => {
+            outcome = purge::purge(args, &database_url(&args.database)?).await?;
+        }
         Command::Unanswered(args) => {
             unanswered::unanswered(args, &database_url(&args.database)?).await?;
         }
         Command::Openapi => print!("{}", *http::DOCUMENT),
         Command::Content(ContentCommand::Check(file)) => commands::check(file)?,
         Command::Content(ContentCommand::Apply { file, database }) => {
-            commands::apply(file, &database_url(database)?).await?;
+            outcome = commands::apply(file, &database_url(database)?).await?;
+        }
+        Command::Content(ContentCommand::Clear(database)) => {
+            outcome = commands::clear(&database_url(database)?).await?;
         }
         Command::Content(ContentCommand::Export(database)) => {
             commands::export(&database_url(database)?).await?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok((0, outcome))
 }
 
 /// How `migrate --check` ends, as its help says.
@@ -95,6 +119,23 @@ fn code_of(state: &SchemaState) -> u8 {
         SchemaState::Behind(_) => 3,
         SchemaState::Ahead => 4,
         SchemaState::TooNew(_) => 5,
+    }
+}
+
+/// How a command that failed ends.
+fn code_of_failure(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref() {
+        Some(MigrationError::Schema(state)) => code_of(state),
+        _ if error.is::<FileRefused>() || import::is_refusal(error) => 3,
+        _ => 1,
+    }
+}
+
+/// Why a command failed, for a program that has nothing but this.
+fn reason(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<FileRefused>() {
+        Some(refused) => refused.problems(),
+        None => one_line(error),
     }
 }
 

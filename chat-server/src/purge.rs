@@ -14,6 +14,7 @@ use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
 use crate::cli::{Cli, PurgeArgs};
+use crate::outcome::Outcome;
 use crate::storage::connect::{Connection, connect};
 use crate::storage::url::DatabaseUrl;
 
@@ -56,7 +57,7 @@ struct Purged {
 }
 
 /// Delete what is older than the given age.
-pub(crate) async fn purge(args: &PurgeArgs, url: &DatabaseUrl) -> anyhow::Result<()> {
+pub(crate) async fn purge(args: &PurgeArgs, url: &DatabaseUrl) -> anyhow::Result<Outcome> {
     if args.older_than < SHORTEST && !args.force {
         let refusal = "--older-than is less than a day: add --force if that is meant";
         Cli::command()
@@ -64,10 +65,12 @@ pub(crate) async fn purge(args: &PurgeArgs, url: &DatabaseUrl) -> anyhow::Result
             .exit();
     }
     let age = time::Duration::try_from(args.older_than).ok();
+    // No message is from before 1970.
     let cutoff = age
         .and_then(|age| OffsetDateTime::now_utc().checked_sub(age))
-        .filter(|cutoff| *cutoff >= OffsetDateTime::UNIX_EPOCH)
-        .context("--older-than reaches back to before 1970")?;
+        .map_or(OffsetDateTime::UNIX_EPOCH, |cutoff| {
+            cutoff.max(OffsetDateTime::UNIX_EPOCH)
+        });
     let cutoff_text = cutoff.format(SQLITE_TIME)?;
 
     let purged = match (connect(url).await?, args.dry_run) {
@@ -85,7 +88,7 @@ pub(crate) async fn purge(args: &PurgeArgs, url: &DatabaseUrl) -> anyhow::Result
         }
     }
     .context("the purge ended early; what is deleted is deleted")?;
-    println!(
+    let told = format!(
         "{}{} messages from before {cutoff_text} and {} chats that are empty without them",
         if args.dry_run {
             "would delete "
@@ -95,7 +98,8 @@ pub(crate) async fn purge(args: &PurgeArgs, url: &DatabaseUrl) -> anyhow::Result
         purged.messages,
         purged.chats
     );
-    Ok(())
+    println!("{told}");
+    Ok(Outcome::told(&told))
 }
 
 async fn purge_postgres(

@@ -43,6 +43,8 @@ set_platform_sources() {
     # CloudNativePG reads PostgreSQL's version from the tag.
     sed --in-place "s#^\( *POSTGRES_IMAGE_NAME: \).*#\1$REGISTRY/postgres:15@$(image_digest postgres)#" config.yaml
     grep -q "POSTGRES_IMAGE_NAME: $REGISTRY" config.yaml
+    sed --in-place "s#^\( *PGBOUNCER_IMAGE_NAME: \).*#\1$(image_reference pooler)#" config.yaml
+    grep -q "PGBOUNCER_IMAGE_NAME: $REGISTRY" config.yaml
   )
   (
     cd "$TREE/argocd/config"

@@ -8,7 +8,7 @@ BASE_IMAGE=docker.io/library/debian:bookworm-slim
 # What an image copies: lines "path-in-context source". A source may be a folder.
 image_inputs() {
   case $1 in
-    pause | postgres | redis) ;;
+    pause | pooler | postgres | redis) ;;
     cloudnative-pg | local-path-provisioner) echo "bin/$1 $BIN/$1" ;;
     argocd)
       echo "bin/argocd $BIN/argocd"
@@ -25,7 +25,7 @@ image_inputs() {
 }
 
 # Images of others, which a real cluster takes from their makers; and our own.
-PLATFORM_IMAGES=(pause local-path-provisioner postgres cloudnative-pg redis argocd)
+PLATFORM_IMAGES=(pause local-path-provisioner postgres pooler cloudnative-pg redis argocd)
 APP_IMAGES=(chatapp-operator chat-server frontend)
 
 # In a mount namespace of its own: buildah leaves its storage mounted.

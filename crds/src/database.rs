@@ -66,6 +66,33 @@ pub struct Cluster {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 200))]
     pub parameters: BTreeMap<String, String>,
+    /// A connection pool between the servers and the database, for many servers or few connections. Absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pooler: Option<Pooler>,
+}
+
+/// A CloudNativePG Pooler (PgBouncer) named `<name>-pooler`. The servers connect through it, migrations don't.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pooler {
+    /// Number of PgBouncer pods.
+    #[serde(default = "two")]
+    #[schemars(range(min = 1, max = 20))]
+    pub instances: i32,
+    /// How long a server keeps a connection to the database: for a `transaction`, or for its whole `session`.
+    #[serde(default)]
+    pub mode: PoolMode,
+}
+
+/// PgBouncer's pool modes that the chat server works with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PoolMode {
+    /// A connection of the database serves many of the servers'.
+    #[default]
+    Transaction,
+    /// A connection of the database for each of the servers'.
+    Session,
 }
 
 /// The volume of a database instance.
@@ -111,6 +138,10 @@ pub struct SecretKeyRef {
     /// Key in the Secret.
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
+}
+
+const fn two() -> i32 {
+    2
 }
 
 const fn three() -> i32 {

@@ -15,12 +15,25 @@ pub struct ChatAppStatus {
     /// The conditions in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
-    /// Address of the page inside the cluster.
+    /// Address of the page: the route's if there is one (https with `tls`, or with a Gateway's listener on port 443 or named
+    /// after https), else the one in the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Image of the chat server that serves now; during an upgrade that is the former one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Selects the server's pods; for `kubectl scale` and autoscalers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
+    /// What an upgrade that is under way leads to. Absent: none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<Upgrade>,
+    /// The last migration that the database has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_version: Option<i64>,
+    /// What `spec.import` has brought into the database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<ImportResult>,
     /// Server pods that exist.
     #[serde(default)]
     pub replicas: i32,
@@ -30,11 +43,36 @@ pub struct ChatAppStatus {
     /// Server pods that are ready, of those wanted, such as `2/2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<String>,
-    /// DatabaseReady, Migrated, ServerAvailable, FrontendAvailable, and Ready, which sums them up. The message names what is
-    /// waited for and what to do about it.
+    /// DatabaseReady, Migrated, Imported (if asked for), ContentLoaded, ServerAvailable, FrontendAvailable, RouteReady, and Ready,
+    /// which sums them up. The message names what is waited for and what to do about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// A change of the server's image that isn't done yet.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Upgrade {
+    /// Image of the chat server that serves.
+    pub from: String,
+    /// Image of the chat server that is to serve.
+    pub to: String,
+    /// Migrations of the database on the way, as the new image names them before it runs them. Absent: not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrations: Option<Vec<String>>,
+}
+
+/// What of the imported file is in the database.
+#[derive(KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportResult {
+    /// Messages.
+    pub rows: i64,
+    /// Chats.
+    pub chats: i64,
+    /// Rows that can't be taken and were left out.
+    pub rejected: i64,
 }
 
 /// A ChatApp's state in one word.
@@ -44,6 +82,8 @@ pub enum Phase {
     Progressing,
     /// Everything of the present generation serves.
     Ready,
+    /// Stopped, as `spec.suspend` wants it.
+    Suspended,
     /// It can't go on without a human; what ran before still runs. The Ready condition says why.
     Degraded,
 }
@@ -55,21 +95,30 @@ pub enum ConditionType {
     DatabaseReady,
     /// The schema is the one that `spec.server.image` needs.
     Migrated,
+    /// The chats of `spec.import` are in the database. Only there if asked for.
+    Imported,
+    /// What the bot says is what `spec.content` wants.
+    ContentLoaded,
     /// All wanted server pods of the present generation serve.
     ServerAvailable,
     /// All wanted page pods of the present generation serve.
     FrontendAvailable,
+    /// The page can be reached from outside, if `spec.route` wants it.
+    RouteReady,
     /// All of the above.
     Ready,
 }
 
 impl ConditionType {
     /// All types, `Ready` last.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::DatabaseReady,
         Self::Migrated,
+        Self::Imported,
+        Self::ContentLoaded,
         Self::ServerAvailable,
         Self::FrontendAvailable,
+        Self::RouteReady,
         Self::Ready,
     ];
 
@@ -79,8 +128,11 @@ impl ConditionType {
         match self {
             Self::DatabaseReady => "DatabaseReady",
             Self::Migrated => "Migrated",
+            Self::Imported => "Imported",
+            Self::ContentLoaded => "ContentLoaded",
             Self::ServerAvailable => "ServerAvailable",
             Self::FrontendAvailable => "FrontendAvailable",
+            Self::RouteReady => "RouteReady",
             Self::Ready => "Ready",
         }
     }

@@ -11,17 +11,23 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::{
+    backoff::ErrorClass,
     compare::covers,
     kinds::Kind,
     plan::{
         Child, Deletion,
-        ownership::{self, Owner, Standing},
+        ownership::{self, Owner, Ownership},
         short_hash,
     },
 };
 
 /// Field manager of everything that the operator applies.
 pub(crate) const FIELD_MANAGER: &str = "chatapp-operator";
+
+/// Field manager of fields that we have given up: they keep their value until somebody else changes it. Without an owner, a field
+/// that we leave out goes back to its default.
+/// <https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership>
+const FORMER_MANAGER: &str = "chatapp-operator-former";
 
 /// Annotation of every child: hash of all that we wanted of it when we applied it last. A comparison of fields doesn't notice
 /// a field that we no longer set; this does.
@@ -49,15 +55,11 @@ pub(crate) enum ApplyError {
 }
 
 impl ApplyError {
-    /// Whether another try without a change by somebody would end the same.
-    pub(crate) fn is_refusal(&self) -> bool {
+    pub(crate) fn class(&self) -> ErrorClass {
         match self {
-            Self::Foreign { .. } => true,
-            Self::Api {
-                source: kube::Error::Api(status),
-                ..
-            } => matches!(status.code, 400 | 403 | 422),
-            Self::Leaving { .. } | Self::Api { .. } => false,
+            Self::Foreign { .. } => ErrorClass::Refused,
+            Self::Leaving { .. } => ErrorClass::Waiting,
+            Self::Api { source, .. } => ErrorClass::of(source),
         }
     }
 }
@@ -85,7 +87,7 @@ pub(crate) async fn apply(
     let keeps_owner =
         |object: &Value| ownership::has_owner(object) && !ownership::has_owner(&wanted);
     let is_as_wanted = |live: &Value| {
-        owner.standing_of_value(live) == Standing::Ours
+        owner.ownership_of_value(live) == Ownership::Ours
             && covers(live, &wanted)
             && !keeps_owner(live)
     };
@@ -105,9 +107,9 @@ pub(crate) async fn apply(
     if let Some(present) = present {
         let present = json!(present);
         let (kind, name) = (child.kind().to_owned(), child.name().to_owned());
-        match owner.standing_of_value(&present) {
-            Standing::Ours => {}
-            Standing::LeftBehind if ownership::is_marked(&present) => {
+        match owner.ownership_of_value(&present) {
+            Ownership::Ours => {}
+            Ownership::LeftBehind if ownership::is_marked(&present) => {
                 // First this, at one stroke: of two that want it one gets it.
                 merge(
                     client,
@@ -118,9 +120,14 @@ pub(crate) async fn apply(
                 .await?;
                 applied = Applied::Adopted;
             }
-            Standing::LeftBehind => applied = Applied::Adopted,
-            Standing::Leaving => return Err(ApplyError::Leaving { kind, name }),
-            Standing::Foreign => return Err(ApplyError::Foreign { kind, name }),
+            Ownership::LeftBehind => applied = Applied::Adopted,
+            Ownership::Leaving => return Err(ApplyError::Leaving { kind, name }),
+            Ownership::Foreign => return Err(ApplyError::Foreign { kind, name }),
+        }
+        if let Some(pointer) = given_up(child, &present) {
+            hand_over(&api, child, &present, pointer)
+                .await
+                .map_err(error)?;
         }
         // Should it be deleted and made anew by somebody else right now, the API server refuses.
         patched["metadata"]["uid"] = present["metadata"]["uid"].clone();
@@ -194,6 +201,44 @@ pub(crate) async fn merge(
         name: name.to_owned(),
         source,
     })
+}
+
+/// The field that we decided until now and don't any more.
+fn given_up(child: &Child, present: &Value) -> Option<&'static str> {
+    let pointer = child.given_up?;
+    let field = pointer.replace('/', "/f:");
+    let managers = present
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array);
+    let is_ours = managers.into_iter().flatten().any(|entry| {
+        entry["manager"] == FIELD_MANAGER
+            && entry["operation"] == "Apply"
+            && entry["fieldsV1"].pointer(&field).is_some()
+    });
+    (is_ours && child.object.pointer(pointer).is_none()).then_some(pointer)
+}
+
+/// Has the other field manager own the field with the value that it has.
+async fn hand_over(
+    api: &Api<DynamicObject>,
+    child: &Child,
+    present: &Value,
+    pointer: &str,
+) -> Result<(), kube::Error> {
+    let mut fields = pointer.rsplit('/').filter(|field| !field.is_empty());
+    let value = present.pointer(pointer).cloned().unwrap_or_default();
+    let mut kept = fields.try_fold(value, |value, field| Some(json!({ field: value })));
+    let Some(Value::Object(kept)) = &mut kept else {
+        return Ok(());
+    };
+    kept.insert("apiVersion".to_owned(), json!(child.api_version()));
+    kept.insert("kind".to_owned(), json!(child.kind()));
+    let metadata = json!({"name": child.name(), "uid": present["metadata"]["uid"]});
+    kept.insert("metadata".to_owned(), metadata);
+    let params = PatchParams::apply(FORMER_MANAGER).force();
+    api.patch(child.name(), &params, &Patch::Apply(&kept))
+        .await?;
+    Ok(())
 }
 
 /// Deletes the object, if it still is the one that was meant. A Job and a database stay visible until all that they own is gone:
@@ -283,5 +328,23 @@ mod tests {
         let after = with_hash(&json!({"metadata": {"name": "a"}, "spec": {"image": "x"}}));
         assert!(!covers(&before, &after));
         assert!(covers(&after, &after));
+    }
+
+    #[test]
+    fn a_field_is_given_up_if_we_decided_it_and_do_not_any_more() {
+        let child = |spec: Value| Child {
+            condition: chatapp_crds::ConditionType::ServerAvailable,
+            object: json!({ "spec": spec }),
+            given_up: Some("/spec/replicas"),
+        };
+        let live = |manager: &str, operation: &str| {
+            json!({"metadata": {"managedFields": [{"manager": manager, "operation": operation,
+            "fieldsV1": {"f:spec": {"f:replicas": {}}}}]}, "spec": {"replicas": 3}})
+        };
+        let ours = live(FIELD_MANAGER, "Apply");
+        assert_eq!(given_up(&child(json!({})), &ours), Some("/spec/replicas"));
+        assert_eq!(given_up(&child(json!({"replicas": 2})), &ours), None);
+        let theirs = live("kube-controller-manager", "Update");
+        assert_eq!(given_up(&child(json!({})), &theirs), None);
     }
 }

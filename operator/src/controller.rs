@@ -8,7 +8,7 @@ use std::{
 };
 
 use chatapp_crds::ChatApp;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Client, Resource, ResourceExt,
@@ -16,23 +16,24 @@ use kube::{
     core::DeserializeGuard,
     runtime::{
         Controller, WatchStreamExt,
-        controller::{Action, Config},
+        controller::{self, Action, Config},
         events::{Recorder, Reporter},
         reflector::{ObjectRef, Store, store::Writer},
         watcher,
     },
 };
+use tokio::{sync::Semaphore, time::Instant};
+use tracing::Instrument as _;
 
 use crate::{
     apply::{self, FIELD_MANAGER},
-    caches::{self, Caches, PAGE_SIZE, Scope},
+    backoff::{ErrorClass, Pauses},
+    caches::{self, Caches, Scope},
     finalize,
-    health::Health,
     pass::{self, PassError},
+    process::{self, CONCURRENCY, Check, Metrics, Process, Pulse, Told, telemetry::TRACE},
 };
 
-/// How many of them are worked on at the same time; kube's default is no bound at all.
-const CONCURRENCY: u16 = 8;
 /// A pass that takes longer is given up and tried again.
 const PASS_LIMIT: Duration = Duration::from_mins(1);
 /// When to look again at a ChatApp that waits: a safety net, events come sooner.
@@ -47,6 +48,9 @@ struct Context {
     apps: Apps,
     caches: Arc<Caches>,
     recorder: Recorder,
+    metrics: Metrics,
+    pulse: Pulse,
+    permits: Arc<Semaphore>,
     /// Failed passes in a row, by ChatApp.
     failures: Mutex<HashMap<ObjectRef<ChatApp>, u32>>,
 }
@@ -69,60 +73,81 @@ enum ReconcileError {
 }
 
 impl ReconcileError {
-    /// Whether it needs somebody to change something.
-    fn is_refusal(&self) -> bool {
+    fn class(&self) -> ErrorClass {
         match self {
-            Self::Unreadable(_) => true,
-            Self::Pass(PassError::Apply(error)) => error.is_refusal(),
-            Self::Pass(PassError::Status(_) | PassError::Finalizer(_) | PassError::Read { .. })
-            | Self::TimedOut => false,
+            Self::Unreadable(_) => ErrorClass::Refused,
+            Self::Pass(error) => error.class(),
+            Self::TimedOut => ErrorClass::TimedOut,
         }
     }
 }
 
-/// Reconciles every ChatApp in `scope` until `stop` completes; passes under way are finished.
+/// Reconciles every ChatApp in `scope` until `stop` completes; passes under way are finished. When this is dropped instead, they are
+/// given up at once.
 pub(crate) async fn run(
-    client: Client,
+    process: Process,
     scope: Scope,
-    health: Health,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
+    let Process {
+        client,
+        metrics,
+        pulse,
+        health,
+        permits,
+        identity,
+    } = process;
     let writer = Writer::<DeserializeGuard<ChatApp>>::default();
     let apps = writer.as_reader();
-    let app_stream = watcher(
-        scope.api(client.clone()),
-        watcher::Config::default().page_size(PAGE_SIZE),
-    )
-    .default_backoff()
-    .modify(apply::trim)
-    .reflect(writer)
-    .touched_objects();
-    let app_stream = caches::undisturbed(app_stream, ChatApp::kind(&()).into_owned());
+    let _expected = [
+        scope.expect::<ChatApp>(&pulse, &(), false, "ChatApp"),
+        scope.expect::<ConfigMap>(&pulse, &(), false, "ConfigMap (content)"),
+    ];
+    let app_stream = watcher(scope.api(client.clone()), caches::watch_config())
+        .backoff(Pauses::default())
+        .modify(apply::trim)
+        .reflect(writer)
+        .touched_objects();
+    let asked = pulse.clone();
+    let app_stream = caches::undisturbed(app_stream, ChatApp::kind(&()).into_owned()).inspect_ok(
+        move |app: &DeserializeGuard<ChatApp>| {
+            asked.asked((app.namespace().unwrap_or_default(), app.name_any()));
+        },
+    );
     let content_stream = watcher(
         scope.api::<PartialObjectMeta<ConfigMap>>(client.clone()),
-        watcher::Config::default(),
+        caches::watch_config(),
     )
-    .default_backoff()
+    .backoff(Pauses::default())
     .modify(apply::trim)
     .touched_objects();
     let content_stream = caches::undisturbed(content_stream, ConfigMap::kind(&()).into_owned());
-    let (caches, _watches, touched) = caches::start(&client, &scope);
+    let (caches, _watches, touched) = caches::start(&client, &scope, &pulse);
+    let asked = pulse.clone();
+    let touched = touched.map(move |(namespace, name)| {
+        asked.asked((namespace.clone(), name.clone()));
+        ObjectRef::new(&name).within(&namespace)
+    });
     let reporter = Reporter {
         controller: FIELD_MANAGER.into(),
-        instance: None,
+        instance: Some(identity),
     };
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
         client,
         apps: apps.clone(),
         caches,
+        metrics: metrics.clone(),
+        pulse: pulse.clone(),
+        permits,
         failures: Mutex::default(),
     });
-    let (watched, checked) = (apps.clone(), context.clone());
-    health.ready_when(move || {
-        let apps_are_known = checked.apps.wait_until_ready().now_or_never().is_some();
-        apps_are_known && checked.caches.are_filled()
-    });
+    let check = missing(&context);
+    health.wait_for(&check);
+    let told = told(apps.clone());
+    metrics.tell_of(&told);
+    let watched = apps.clone();
+    let asked = pulse.clone();
 
     Controller::for_stream(app_stream, apps)
         .with_config(
@@ -130,18 +155,61 @@ pub(crate) async fn run(
                 .concurrency(CONCURRENCY)
                 .debounce(Duration::from_millis(100)),
         )
-        .reconcile_on(touched.map(|(namespace, name)| ObjectRef::new(&name).within(&namespace)))
+        .reconcile_on(touched)
         .watches_stream(content_stream, move |config_map| {
-            users_of(&watched, &config_map)
+            let users = users_of(&watched, &config_map);
+            for user in &users {
+                asked.asked((
+                    user.namespace.clone().unwrap_or_default(),
+                    user.name.clone(),
+                ));
+            }
+            users
         })
         .graceful_shutdown_on(stop)
         .run(reconcile, error_policy, context)
-        .for_each(|result| async move {
+        .for_each(|result| {
+            if let Err(controller::Error::ObjectNotFound(gone)) = &result {
+                pulse.served(&(
+                    gone.namespace.clone().unwrap_or_default(),
+                    gone.name.clone(),
+                ));
+            }
             if let Err(error) = result {
                 tracing::debug!(%error, "controller");
             }
+            std::future::ready(())
         })
         .await;
+}
+
+/// What is not known yet.
+fn missing(context: &Arc<Context>) -> Arc<Check> {
+    let context = Arc::downgrade(context);
+    Arc::new(move || {
+        let Some(context) = context.upgrade() else {
+            return Vec::new();
+        };
+        let apps_are_known = context.apps.wait_until_ready().now_or_never().is_some();
+        let apps = (!apps_are_known).then_some("ChatApp");
+        let kinds = apps.into_iter().chain(context.caches.missing());
+        kinds
+            .map(|kind| {
+                format!(
+                    "{kind} objects are not known yet: may the ServiceAccount list and watch them?"
+                )
+            })
+            .collect()
+    })
+}
+
+/// The ChatApps' conditions, for the metrics.
+fn told(apps: Apps) -> Arc<process::Apps> {
+    Arc::new(move || {
+        let apps = apps.state();
+        let readable = apps.iter().filter_map(|app| app.0.as_ref().ok());
+        readable.map(Told::of).collect()
+    })
 }
 
 /// The ChatApps whose content is in this ConfigMap.
@@ -167,6 +235,36 @@ async fn reconcile(
     guard: Arc<DeserializeGuard<ChatApp>>,
     context: Arc<Context>,
 ) -> Result<Action, ReconcileError> {
+    let (namespace, name) = (guard.namespace().unwrap_or_default(), guard.name_any());
+    let span = tracing::info_span!(
+        target: TRACE,
+        parent: None,
+        "reconcile",
+        otel.name = "reconcile ChatApp",
+        otel.status_code = tracing::field::Empty,
+        k8s.namespace.name = namespace,
+        chatapp.name = name,
+        error.r#type = tracing::field::Empty,
+    );
+    // Its sender is the process': there always is one, sooner or later.
+    let _permit = context.permits.acquire().await;
+    context.pulse.served(&(namespace, name));
+    let start = Instant::now();
+    let result = pass(&guard, &context).instrument(span.clone()).await;
+    let class = result.as_ref().err().map(|error| error.class().as_str());
+    if class.is_some() {
+        span.record("otel.status_code", "ERROR")
+            .record("error.type", class);
+    }
+    context.metrics.passed(start.elapsed(), class);
+    context.pulse.passed();
+    result
+}
+
+async fn pass(
+    guard: &DeserializeGuard<ChatApp>,
+    context: &Context,
+) -> Result<Action, ReconcileError> {
     let app = guard
         .0
         .as_ref()
@@ -174,13 +272,20 @@ async fn reconcile(
     if app.metadata.deletion_timestamp.is_some() {
         let release = finalize::release(app, &context.client, &context.recorder);
         let released = in_time(release).await?;
+        context.failures().remove(&ObjectRef::from_obj(app));
         return Ok(if released {
             Action::await_change()
         } else {
             Action::requeue(WAITING)
         });
     }
-    context.caches.filled().await;
+    // It has no limit: who may not list a kind is told by /readyz, and a restart would not help.
+    while tokio::time::timeout(PASS_LIMIT, context.caches.filled())
+        .await
+        .is_err()
+    {
+        context.pulse.passed();
+    }
     let pass = pass::pass(app, &context.client, &context.caches, &context.recorder);
     let ready = in_time(pass).await?;
     context.failures().remove(&ObjectRef::from_obj(app));
@@ -208,7 +313,7 @@ fn error_policy(
     failures.retain(|failing, _| is_known(&context.apps, failing));
     let count = failures.entry(key).or_default();
     *count = count.saturating_add(1);
-    let delay = backoff(*count, error.is_refusal(), fastrand::f64());
+    let delay = error.class().delay(*count, fastrand::f64());
     drop(failures);
     tracing::warn!(name = guard.name_any(), namespace = guard.namespace(), %error, retry_s = delay.as_secs(), "pass failed");
     Action::requeue(delay)
@@ -218,37 +323,4 @@ fn is_known(apps: &Apps, app: &ObjectRef<ChatApp>) -> bool {
     let guard = ObjectRef::<DeserializeGuard<ChatApp>>::new(&app.name)
         .within(app.namespace.as_deref().unwrap_or_default());
     apps.get(&guard).is_some()
-}
-
-/// 1 s, 2 s, 4 s, ... up to a minute; for what a human has to correct at once a minute. `random` (0 to 1) spreads it by a half, so that
-/// many ChatApps that failed together don't come back together.
-fn backoff(failures: u32, is_refusal: bool, random: f64) -> Duration {
-    let base = if is_refusal {
-        60.0
-    } else {
-        2_f64
-            .powi(failures.saturating_sub(1).min(6).cast_signed())
-            .min(60.0)
-    };
-    Duration::from_secs_f64(base * (0.75 + 0.5 * random))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tries_get_rarer_up_to_a_minute() {
-        let delays: Vec<f64> = (1..=8)
-            .map(|failures| backoff(failures, false, 0.5).as_secs_f64())
-            .collect();
-        assert_eq!(delays, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
-        assert_eq!(backoff(1, true, 0.5), Duration::from_mins(1));
-    }
-
-    #[test]
-    fn tries_are_spread() {
-        assert_eq!(backoff(3, false, 0.0), Duration::from_secs(3));
-        assert_eq!(backoff(3, false, 1.0), Duration::from_secs(5));
-    }
 }

@@ -93,7 +93,7 @@ async fn is_terminating(client: &Client, namespace: &str) -> bool {
 /// From the API server, not from the caches: it is decided once.
 async fn remains(app: &ChatApp, client: &Client, namespace: &str) -> Result<Observed, PassError> {
     let mut observed = Observed::of(app);
-    for kind in [Kind::Cluster, Kind::Job, Kind::Pod] {
+    for kind in [Kind::Cluster, Kind::Job, Kind::CronJob, Kind::Pod] {
         match pass::list(app, client, namespace, kind).await {
             Ok(objects) => observed.refresh(kind, objects),
             // CloudNativePG isn't there any more.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     apply::{self, Applied, ApplyError, FIELD_MANAGER},
+    backoff::ErrorClass,
     caches::Caches,
     finalize,
     kinds::Kind,
@@ -37,6 +38,17 @@ pub(crate) enum PassError {
     },
 }
 
+impl PassError {
+    pub(crate) fn class(&self) -> ErrorClass {
+        match self {
+            Self::Apply(error) => error.class(),
+            Self::Status(error) | Self::Finalizer(error) | Self::Read { source: error, .. } => {
+                ErrorClass::of(error)
+            }
+        }
+    }
+}
+
 /// Brings the children of `app` a step further. Returns whether everything is as wanted.
 pub(crate) async fn pass(
     app: &ChatApp,
@@ -51,8 +63,8 @@ pub(crate) async fn pass(
     let mut observed = caches.observe(app);
     observed.content = content(app, client, &namespace).await?;
     let mut plan = plan::plan(app, &observed);
-    if plan.starts_migration(&observed) {
-        // A cache may not have seen yet what the pass before has created: two migrations at once must not come of that.
+    if plan.starts_job(&observed) {
+        // A cache may not have seen yet what the pass before has created: two of them at once must not come of that.
         for kind in [Kind::Job, Kind::Pod] {
             observed.refresh(kind, list(app, client, &namespace, kind).await?);
         }
@@ -124,7 +136,9 @@ pub(crate) async fn list(
 fn report(verdicts: &mut [(ConditionType, Verdict)], condition: ConditionType, error: &ApplyError) {
     let verdict = match error {
         ApplyError::Leaving { .. } => Verdict::waiting("WaitingForDeletion", error.to_string()),
-        _ if error.is_refusal() => Verdict::failed("ApplyRefused", error.to_string()),
+        _ if error.class() == ErrorClass::Refused => {
+            Verdict::failed("ApplyRefused", error.to_string())
+        }
         _ => Verdict::waiting("ApplyFailed", format!("{error}; trying again")),
     };
     for (type_, present) in verdicts {

@@ -1,7 +1,7 @@
 //! From the plan's verdicts to `status`: conditions, phase and counts. Times move only when a condition's status changes, so that
 //! a status at rest is the same value, and nothing is written.
 
-use chatapp_crds::{ChatApp, ChatAppStatus, ConditionType, Phase};
+use chatapp_crds::{ChatApp, ChatAppStatus, ConditionType, Phase, Upgrade};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -24,9 +24,13 @@ pub(crate) fn status(app: &ChatApp, plan: &Plan, now: Timestamp) -> ChatAppStatu
         .map(|(type_, verdict)| condition(app, &former.conditions, type_, verdict, now))
         .collect();
     ChatAppStatus {
+        upgrade: upgrade(app, &former, plan).filter(|_| !serves),
+        schema_version: plan.migration.schema_version.or(former.schema_version),
+        import: plan.import,
         observed_generation: app.metadata.generation,
         phase: Some(match ready {
             Verdict::Done(_) => Phase::Ready,
+            Verdict::Waiting(ref reason) if reason.reason == plan::SUSPENDED => Phase::Suspended,
             Verdict::Waiting(_) => Phase::Progressing,
             Verdict::Failed(_) => Phase::Degraded,
         }),
@@ -36,6 +40,7 @@ pub(crate) fn status(app: &ChatApp, plan: &Plan, now: Timestamp) -> ChatAppStatu
         } else {
             former.image
         },
+        selector: Some(plan.selector.clone()),
         replicas,
         ready_replicas,
         ready: Some(format!("{ready_replicas}/{wanted}")),
@@ -57,6 +62,22 @@ pub(crate) fn deleting(app: &ChatApp, message: String, now: Timestamp) -> ChatAp
         phase: Some(Phase::Progressing),
         ..status
     }
+}
+
+/// From the image that serves to the one that the spec wants. What it runs on the way isn't forgotten when its pod is gone.
+fn upgrade(app: &ChatApp, former: &ChatAppStatus, plan: &Plan) -> Option<Upgrade> {
+    let from = former.image.clone()?;
+    let to = app.spec.server.image.clone();
+    let known = former
+        .upgrade
+        .as_ref()
+        .filter(|upgrade| upgrade.to == to)
+        .and_then(|upgrade| upgrade.migrations.clone());
+    (from != to).then(|| Upgrade {
+        from,
+        to,
+        migrations: plan.migration.migrations.clone().or(known),
+    })
 }
 
 /// `Ready` says what is in the way: what has failed before what is waited for, and the earlier step before the later.
@@ -118,6 +139,7 @@ pub(crate) fn transitions<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Facts;
 
     fn app(status: Option<ChatAppStatus>) -> ChatApp {
         let mut app: ChatApp = serde_json::from_value(serde_json::json!({
@@ -150,6 +172,9 @@ mod tests {
                 ),
             ],
             replicas: (2, 1, 2),
+            selector: String::new(),
+            migration: Facts::default(),
+            import: None,
         }
     }
 

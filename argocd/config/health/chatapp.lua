@@ -12,6 +12,9 @@ for _, condition in ipairs(status.conditions or {}) do
     if status.phase == "Degraded" then
       return {status = "Degraded", message = message}
     end
+    if status.phase == "Suspended" then
+      return {status = "Suspended", message = message}
+    end
     return {status = "Progressing", message = message}
   end
 end

@@ -1,28 +1,44 @@
-//! `content check`, `apply` and `export`: results on standard output, each problem of a file on a line of its own on
+//! `content check`, `apply`, `clear` and `export`: results on standard output, each problem of a file on a line of its own on
 //! standard error, in the form that editors jump to.
 
 use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 
 use super::check::MAX_BYTES;
 use super::difference::Difference;
-use super::problem::Problem;
+use super::problem::{Problem, Refused};
 use super::{BUILT_IN, Content};
 use crate::cli::ContentFile;
+use crate::outcome::Outcome;
 use crate::storage::content::{Application, AppliedContent};
 use crate::storage::url::DatabaseUrl;
 use crate::storage::{MIN_CONNECTIONS, Storage};
 
+/// A file that was refused; what is wrong with it has been told line by line.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} is refused, problems: {}", refused.problems().len())]
+pub(crate) struct FileRefused {
+    name: String,
+    refused: Refused,
+}
+
+impl FileRefused {
+    /// What is wrong, in one line.
+    pub(crate) fn problems(&self) -> String {
+        self.refused.to_string()
+    }
+}
+
 pub(crate) fn check(file: &ContentFile) -> anyhow::Result<()> {
     let (_, content) = read(file)?;
-    println!("{}: {}", file.path.display(), content.summary());
+    println!("{}: valid: {}", file.path.display(), content.counts());
     Ok(())
 }
 
-pub(crate) async fn apply(file: &ContentFile, url: &DatabaseUrl) -> anyhow::Result<()> {
+pub(crate) async fn apply(file: &ContentFile, url: &DatabaseUrl) -> anyhow::Result<Outcome> {
     let (yaml, content) = read(file)?;
     let storage = migrated(url).await?;
     let application = storage
@@ -30,16 +46,34 @@ pub(crate) async fn apply(file: &ContentFile, url: &DatabaseUrl) -> anyhow::Resu
         .await
         .with_context(|| format!("cannot apply the content to {url}"));
     storage.close().await;
-    match application? {
+    let version = match application? {
         Application::Unchanged { version } => {
             println!("{url}: nothing changed, version {version} is the same");
+            version
         }
         Application::Replaced { version, former } => {
             print!("{}", difference(former.as_ref(), &content));
             println!("{url}: version {version} is in force");
+            version
         }
-    }
-    Ok(())
+    };
+    let told = format!("version {version} is in force: {}", content.counts());
+    Ok(Outcome::told(&told))
+}
+
+pub(crate) async fn clear(url: &DatabaseUrl) -> anyhow::Result<Outcome> {
+    let storage = migrated(url).await?;
+    let cleared = storage
+        .clear_content()
+        .await
+        .with_context(|| format!("cannot remove the content of {url}"));
+    storage.close().await;
+    let told = match cleared? {
+        Some(version) => format!("version {version} is removed, the built-in content is in force"),
+        None => "nothing was applied, the built-in content is in force".to_owned(),
+    };
+    println!("{url}: {told}");
+    Ok(Outcome::told(&told))
 }
 
 pub(crate) async fn export(url: &DatabaseUrl) -> anyhow::Result<()> {
@@ -83,11 +117,11 @@ fn read(file: &ContentFile) -> anyhow::Result<(String, Content)> {
     match Content::read(&bytes) {
         Ok(content) => Ok((String::from_utf8(bytes)?, content)),
         Err(refused) => {
-            let problems = refused.problems();
-            for Problem { line, reason } in problems {
+            for Problem { line, reason } in refused.problems() {
                 eprintln!("{name}:{line}: {reason}");
             }
-            Err(anyhow!("{name} is refused, problems: {}", problems.len()))
+            let name = name.to_string();
+            Err(FileRefused { name, refused }.into())
         }
     }
 }

@@ -78,11 +78,11 @@ impl Content {
     }
 
     /// How much there is of everything.
-    fn summary(&self) -> String {
+    fn counts(&self) -> String {
         let texts = self.by_text.len();
         let replies = self.dialogues.iter().map(|it| it.replies.count());
         format!(
-            "valid: greetings {}, fallbacks {}, dialogues {} (texts {texts}, replies {})",
+            "greetings {}, fallbacks {}, dialogues {} (texts {texts}, replies {})",
             self.greetings.count(),
             self.fallbacks.count(),
             self.dialogues.len(),

@@ -21,17 +21,53 @@ mod verify;
 
 use std::time::Instant;
 
-use anyhow::bail;
 use tokio::task::block_in_place;
 
 use self::report::Report;
-use self::source::Source;
+use self::same_file::SameFileError;
+use self::source::{Source, SourceError};
 use self::target::Target;
 use crate::cli::ImportArgs;
+use crate::outcome::Outcome;
 use crate::storage::url::DatabaseUrl;
 
+/// What is in the file can't be taken as it is.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error(
+        "{refused} row(s) can't be taken, so nothing is imported: mend them, or set them aside with --rejects FILE ({})",
+        first.join("; ")
+    )]
+    Rows { refused: u64, first: Vec<String> },
+    #[error("{0} row(s) differ between the file and the database")]
+    Differing(u64),
+}
+
+/// Whether an import that failed would fail again with the same file.
+pub(crate) fn is_refusal(error: &anyhow::Error) -> bool {
+    let by_source = matches!(
+        error.downcast_ref(),
+        Some(
+            SourceError::NotSqlite(_)
+                | SourceError::NoMessages(_)
+                | SourceError::NoColumn { .. }
+                | SourceError::NoRowNumbers(_)
+                | SourceError::Damaged { .. }
+        )
+    );
+    let by_earlier_import = matches!(
+        error.downcast_ref(),
+        Some(
+            SameFileError::Renumbered
+                | SameFileError::Shorter { .. }
+                | SameFileError::KnownOtherwise(_)
+        )
+    );
+    error.is::<Refused>() || by_source || by_earlier_import
+}
+
 /// Import a file, or what it has more than last time.
-pub(crate) async fn sqlite(args: &ImportArgs, url: &DatabaseUrl) -> anyhow::Result<()> {
+pub(crate) async fn sqlite(args: &ImportArgs, url: &DatabaseUrl) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let source = Source::open(&args.file)?;
     let target = Target::open(url).await?;
@@ -58,10 +94,11 @@ pub(crate) async fn sqlite(args: &ImportArgs, url: &DatabaseUrl) -> anyhow::Resu
     let mut report = Report::new(&survey, args.dry_run);
     if survey.refused > 0 && args.rejects.is_none() {
         report.print(started.elapsed());
-        bail!(
-            "{} row(s) can't be taken, so nothing is imported: mend them, or set them aside with --rejects FILE",
-            survey.refused
-        );
+        return Err(Refused::Rows {
+            refused: survey.refused,
+            first: survey.first_refused,
+        }
+        .into());
     }
 
     let mut lanes = lanes;
@@ -82,10 +119,19 @@ pub(crate) async fn sqlite(args: &ImportArgs, url: &DatabaseUrl) -> anyhow::Resu
     }
     report.print(started.elapsed());
     match report.comparison {
-        Some(comparison) if comparison.differing > 0 => bail!(
-            "{} row(s) differ between the file and the database",
-            comparison.differing
-        ),
-        _ => Ok(()),
+        Some(comparison) if comparison.differing > 0 => {
+            Err(Refused::Differing(comparison.differing).into())
+        }
+        _ => {
+            let chats = block_in_place(|| chats(&source))?;
+            Ok(report.outcome(chats))
+        }
     }
+}
+
+/// How many chats the file has.
+fn chats(source: &Source) -> Result<u64, SourceError> {
+    let mut chats = 0;
+    source.chat_names(|name| chats += u64::from(check::chat(name).is_ok()))?;
+    Ok(chats)
 }

@@ -35,9 +35,9 @@ impl Rejects {
     }
 }
 
-/// Write the line for people.
-pub(crate) fn list(out: &mut impl Write, row: &Row<'_>, refusal: &Refusal) -> io::Result<()> {
-    writeln!(out, "row {}: {refusal}", row.id)
+/// The line for people.
+pub(crate) fn line(row: &Row<'_>, refusal: &Refusal) -> String {
+    format!("row {}: {refusal}", row.id)
 }
 
 /// A value as JSON. What JSON has no form for is written in hexadecimal digits, under the name of its kind.

@@ -7,30 +7,55 @@ use rusqlite::types::ValueRef;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::bot_lines::Outcome;
+use super::bot_lines;
 use super::check;
 use super::source::{Source, SourceError};
 use super::survey::Survey;
 use super::target::Written;
 use super::verify::Comparison;
+use crate::outcome::{Imported, Outcome};
 
 pub(crate) struct Report {
     survey: Survey,
     dry_run: bool,
     pub(crate) written: Written,
-    pub(crate) bot_lines: Option<Outcome>,
+    pub(crate) bot_lines: Option<bot_lines::Outcome>,
     pub(crate) comparison: Option<Comparison>,
 }
 
 impl Report {
     pub(crate) fn new(survey: &Survey, dry_run: bool) -> Self {
         Self {
-            survey: *survey,
+            survey: survey.clone(),
             dry_run,
             written: Written::default(),
             bot_lines: None,
             comparison: None,
         }
+    }
+
+    /// What there is of the file in the database now, or would be. What was rejected by earlier runs is known only where
+    /// file and database were compared.
+    pub(crate) fn outcome(&self, chats: u64) -> Outcome {
+        let survey = &self.survey;
+        let (rows, rejected) = match &self.comparison {
+            Some(found) => {
+                let taken = found.file.messages + found.deleted + found.not_imported;
+                let all = self.done() + survey.good + survey.refused;
+                (found.database.messages, all.saturating_sub(taken))
+            }
+            None => (self.done() + survey.good, survey.refused),
+        };
+        let told = format!("rows {rows}, chats {chats}, can't be taken {rejected}");
+        Outcome::told(&told).of_import(Imported {
+            rows,
+            chats,
+            rejected,
+        })
+    }
+
+    fn done(&self) -> u64 {
+        u64::try_from(self.survey.done_before).unwrap_or(0)
     }
 
     pub(crate) fn print(&self, took: Duration) {
@@ -40,7 +65,7 @@ impl Report {
 
     fn write(&self, out: &mut impl io::Write, took: Duration) -> io::Result<()> {
         let survey = &self.survey;
-        let done = u64::try_from(survey.done_before).unwrap_or(0);
+        let done = self.done();
         let mut line =
             |name: &str, value: &dyn std::fmt::Display| writeln!(out, "{name:18}{value}");
         line("rows in the file", &(done + survey.good + survey.refused))?;

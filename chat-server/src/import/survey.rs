@@ -11,14 +11,19 @@ use super::source::{Source, SourceError};
 use super::target::{Lane, lane_of};
 use crate::new_file::NewFileError;
 
+/// How many rows that can't be taken an error in one line tells of.
+const TOLD: usize = 3;
+
 /// What the rows of a file are like.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Survey {
     /// Rows of earlier runs.
     pub(crate) done_before: i64,
     /// Rows to import.
     pub(crate) good: u64,
     pub(crate) refused: u64,
+    /// A few of them, as they are listed.
+    pub(crate) first_refused: Vec<String>,
     /// Rows to import whose chat isn't named by a UUID.
     pub(crate) mapped: u64,
     /// Rows to import that are older than the one before.
@@ -77,10 +82,13 @@ pub(crate) fn survey(
             }
             Err(refusal) => {
                 survey.refused += 1;
+                if survey.first_refused.len() < TOLD {
+                    survey.first_refused.push(rejects::line(row, &refusal));
+                }
                 match &mut rejects {
                     Some(rejects) => rejects.write(row, &refusal)?,
                     // Nobody may be reading; the exit code tells all the same.
-                    None => drop(rejects::list(&mut out, row, &refusal)),
+                    None => drop(writeln!(out, "{}", rejects::line(row, &refusal))),
                 }
                 Ok::<_, SurveyError>(())
             }

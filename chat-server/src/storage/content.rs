@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection as _, FromRow as _};
+use sqlx::{Connection as _, FromRow as _, Row as _};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -41,6 +41,9 @@ const REPLACE: &str = "
     INSERT INTO content (only_row, version, yaml) VALUES (true, $1, $2)
     ON CONFLICT (only_row) DO UPDATE
     SET version = excluded.version, yaml = excluded.yaml, applied_at = excluded.applied_at";
+
+// Both databases understand it.
+const CLEAR: &str = "DELETE FROM content RETURNING version";
 
 /// Content as it was applied.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -78,6 +81,17 @@ impl Storage {
             match self {
                 Self::Postgres(database) => database.apply_content(yaml).await,
                 Self::Sqlite(database) => database.apply_content(yaml).await,
+            }
+        })
+        .await
+    }
+
+    /// Remove the content, and say which version it was.
+    pub(crate) async fn clear_content(&self) -> Result<Option<i64>, StorageError> {
+        limited(async {
+            match self {
+                Self::Postgres(database) => database.clear_content().await,
+                Self::Sqlite(database) => database.clear_content().await,
             }
         })
         .await
@@ -222,6 +236,13 @@ impl Postgres {
         let outcome = apply_postgres(&mut session, yaml).await;
         session.end(outcome).await
     }
+
+    async fn clear_content(&self) -> Result<Option<i64>, StorageError> {
+        let mut session = self.session().await?;
+        session.begin().await?;
+        let outcome = clear_postgres(&mut session).await;
+        session.end(outcome).await
+    }
 }
 
 impl Sqlite {
@@ -236,6 +257,14 @@ impl Sqlite {
     async fn apply_content(&self, yaml: &str) -> Result<Application, StorageError> {
         let mut lease = Lease::take(&self.pool()).await?;
         let outcome = apply_sqlite(lease.connection(), yaml).await;
+        lease.end(outcome)
+    }
+
+    async fn clear_content(&self) -> Result<Option<i64>, StorageError> {
+        let mut lease = Lease::take(&self.pool()).await?;
+        let outcome = sqlx::query_scalar(CLEAR)
+            .fetch_optional(lease.connection())
+            .await;
         lease.end(outcome)
     }
 }
@@ -279,6 +308,23 @@ async fn apply_postgres(session: &mut Session, yaml: &str) -> Result<Application
             .await?;
     }
     Ok(application)
+}
+
+async fn clear_postgres(session: &mut Session) -> Result<Option<i64>, sqlx::Error> {
+    session.query(LOCK).execute(session.connection()?).await?;
+    let version: Option<i64> = session
+        .query(CLEAR)
+        .fetch_optional(session.connection()?)
+        .await?
+        .map(|row| row.try_get(0))
+        .transpose()?;
+    session
+        .query(NOTIFY)
+        .bind(CHANNEL)
+        .bind(version.unwrap_or_default())
+        .execute(session.connection()?)
+        .await?;
+    Ok(version)
 }
 
 /// As with PostgreSQL; a write from the start, because a lock that is asked for later can't be waited for.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use semver::Version;
-use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::migrate::{Migrate, MigrateError, Migration, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::url::DatabaseUrl;
 use super::{MIN_CONNECTIONS, Storage, StorageError};
+use crate::outcome::Outcome;
 
 static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
@@ -36,8 +37,8 @@ pub(super) const OLDEST_RELEASE: &str =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SchemaState {
     UpToDate,
-    /// The number of migrations that are missing.
-    Behind(usize),
+    /// The migrations that are missing.
+    Behind(Vec<i64>),
     /// A newer release has migrated it, in a way that this one still works on.
     Ahead,
     /// A newer release has migrated it in such a way that only this release, or a later one, works on it.
@@ -63,10 +64,13 @@ pub(crate) enum MigrationError {
     Look(#[source] StorageError),
 }
 
-/// What `migrate` did: the migrations it applied, as "version description".
+/// What `migrate` did or would do: migrations as "version description".
 #[derive(Debug)]
 pub(crate) struct Report {
-    applied: Vec<String>,
+    migrations: Vec<String>,
+    /// The last of all migrations that the database has then.
+    schema_version: i64,
+    dry_run: bool,
 }
 
 impl SchemaState {
@@ -89,13 +93,14 @@ impl SchemaState {
     }
 
     fn of(known: &[i64], applied: &[i64], oldest_release: Option<&str>, release: &str) -> Self {
-        let missing = known.iter().filter(|it| !applied.contains(it)).count();
+        let is_missing = |version: &i64| !applied.contains(version);
+        let missing: Vec<i64> = known.iter().copied().filter(is_missing).collect();
         let is_ahead = applied.iter().any(|it| !known.contains(it));
         match oldest_release {
             Some(oldest) if is_ahead && !is_at_least(release, oldest) => {
                 Self::TooNew(oldest.to_owned())
             }
-            _ if missing > 0 => Self::Behind(missing),
+            _ if !missing.is_empty() => Self::Behind(missing),
             _ if is_ahead => Self::Ahead,
             _ => Self::UpToDate,
         }
@@ -114,7 +119,8 @@ impl fmt::Display for SchemaState {
             Self::UpToDate => formatter.write_str("the schema is up to date"),
             Self::Behind(missing) => write!(
                 formatter,
-                "the schema is {missing} migration(s) behind: run `chat-server migrate` with the same database"
+                "the schema is {} migration(s) behind: run `chat-server migrate` with the same database",
+                missing.len()
             ),
             Self::Ahead => formatter
                 .write_str("the schema is that of a newer release, and this one works on it"),
@@ -142,10 +148,21 @@ fn versions(migrator: &Migrator) -> Vec<i64> {
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.applied.is_empty() {
+        if self.migrations.is_empty() {
             return formatter.write_str("nothing to do, the schema is up to date");
         }
-        write!(formatter, "applied {}", self.applied.join(", "))
+        let verb = if self.dry_run {
+            "would apply"
+        } else {
+            "applied"
+        };
+        write!(formatter, "{verb} {}", self.migrations.join(", "))
+    }
+}
+
+impl From<Report> for Outcome {
+    fn from(report: Report) -> Self {
+        Self::told(&report.to_string()).of_migrations(report.migrations, report.schema_version)
     }
 }
 
@@ -155,6 +172,25 @@ pub(crate) async fn schema_state(url: &DatabaseUrl) -> Result<SchemaState, Stora
     let state = storage.schema_state().await;
     storage.close().await;
     state
+}
+
+/// Which migrations the database doesn't have, if this release can work on it.
+pub(crate) async fn dry_run(url: &DatabaseUrl) -> Result<Report, MigrationError> {
+    let migrator = match url {
+        DatabaseUrl::Postgres(_) => &POSTGRES,
+        DatabaseUrl::Sqlite(_) => &SQLITE,
+    };
+    let missing = match schema_state(url).await.map_err(MigrationError::Look)? {
+        SchemaState::Behind(missing) => missing,
+        state @ SchemaState::TooNew(_) => return Err(MigrationError::Schema(state)),
+        SchemaState::UpToDate | SchemaState::Ahead => Vec::new(),
+    };
+    let is_missing = |migration: &&Migration| missing.contains(&migration.version);
+    Ok(Report {
+        migrations: migrator.iter().filter(is_missing).map(name).collect(),
+        schema_version: versions(migrator).into_iter().max().unwrap_or_default(),
+        dry_run: true,
+    })
 }
 
 /// Apply the migrations that the database doesn't have. Never twice at once: another `migrate` is waited for. A schema
@@ -250,16 +286,21 @@ async fn apply<C: Migrate>(
     let mut migrator = Migrator::with_migrations(migrator.iter().cloned().collect());
     migrator.set_ignore_missing(true).set_locking(false);
     migrator.run_direct(None, connection, false).await?;
-    let applied = migrator
-        .iter()
-        .filter(|migration| {
-            before
-                .iter()
-                .all(|earlier| earlier.version != migration.version)
-        })
-        .map(|migration| format!("{} {}", migration.version, migration.description))
-        .collect();
-    Ok(Report { applied })
+    let is_new = |migration: &&Migration| {
+        before
+            .iter()
+            .all(|earlier| earlier.version != migration.version)
+    };
+    let earlier = before.iter().map(|earlier| earlier.version);
+    Ok(Report {
+        migrations: migrator.iter().filter(is_new).map(name).collect(),
+        schema_version: earlier.chain(versions(&migrator)).max().unwrap_or_default(),
+        dry_run: false,
+    })
+}
+
+fn name(migration: &Migration) -> String {
+    format!("{} {}", migration.version, migration.description)
 }
 
 #[cfg(test)]
@@ -271,9 +312,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_counted() {
-        assert_eq!(state(&[], None), SchemaState::Behind(3));
-        assert_eq!(state(&[1], None), SchemaState::Behind(2));
+    fn what_is_missing_is_named() {
+        assert_eq!(state(&[], None), SchemaState::Behind(vec![1, 2, 3]));
+        assert_eq!(state(&[1], None), SchemaState::Behind(vec![2, 3]));
         assert_eq!(state(&[1, 2, 3], Some("0.1.0")), SchemaState::UpToDate);
     }
 
@@ -299,7 +340,10 @@ mod tests {
 
     #[test]
     fn a_schema_of_another_branch_is_behind_or_too_new_never_fit() {
-        assert_eq!(state(&[1, 3, 4], Some("0.1.0")), SchemaState::Behind(1));
+        assert_eq!(
+            state(&[1, 3, 4], Some("0.1.0")),
+            SchemaState::Behind(vec![2])
+        );
         assert_eq!(
             state(&[1, 3, 4], Some("0.3.0")),
             SchemaState::TooNew("0.3.0".to_owned())

@@ -15,6 +15,58 @@ pub(crate) enum DatabaseUrl {
     Sqlite(PathBuf),
 }
 
+/// Where to connect to instead of the URL's host.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    name: String,
+    port: Option<u16>,
+}
+
+/// Why a host isn't understood.
+#[derive(Debug, thiserror::Error)]
+#[error("write HOST or HOST:PORT, an IPv6 address in []")]
+pub(crate) struct HostError;
+
+impl FromStr for Host {
+    type Err = HostError;
+
+    fn from_str(text: &str) -> Result<Self, HostError> {
+        let (name, port) = match text.rsplit_once(':') {
+            Some((name, port)) if !text.ends_with(']') => {
+                (name, Some(port.parse().map_err(|_| HostError)?))
+            }
+            _ => (text, None),
+        };
+        let is_bracketed = name.starts_with('[') && name.ends_with(']');
+        if name.is_empty()
+            || name.contains(['/', '@', ' '])
+            || (name.contains(':') && !is_bracketed)
+        {
+            return Err(HostError);
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            port,
+        })
+    }
+}
+
+impl DatabaseUrl {
+    /// The same database, user and password, by way of another host.
+    pub(crate) fn through(self, host: Option<&Host>) -> Result<Self, UrlError> {
+        match (self, host) {
+            (url, None) => Ok(url),
+            (Self::Sqlite(_), Some(_)) => Err(UrlError::HostOfFile),
+            (Self::Postgres(options), Some(host)) => {
+                let port = host.port.unwrap_or(options.get_port());
+                Ok(Self::Postgres(Box::new(
+                    options.host(&host.name).port(port),
+                )))
+            }
+        }
+    }
+}
+
 /// Why a database URL isn't understood. The URL itself is never repeated.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UrlError {
@@ -24,6 +76,8 @@ pub(crate) enum UrlError {
     NoFile,
     #[error("a sqlite:// database URL takes no parameters")]
     Parameters,
+    #[error("a sqlite:// database has no host: leave DATABASE_HOST (--database-host) out")]
+    HostOfFile,
     #[error(
         "the database URL isn't valid: are special characters in the password percent-encoded?"
     )]
@@ -126,6 +180,47 @@ mod tests {
             shown("postgres://app:hunter2@db:port/app"),
             UrlError::Invalid.to_string()
         );
+    }
+
+    #[test]
+    fn another_host_leaves_the_rest_as_it_is() {
+        let through = |host: &str| -> String {
+            let url: DatabaseUrl =
+                "postgresql://app:hunter2@demo-db-rw.ns:5433/app?sslmode=require"
+                    .parse()
+                    .expect("a URL");
+            let host: Host = host.parse().expect("a host");
+            let through = url.through(Some(&host)).expect("it has a host");
+            let DatabaseUrl::Postgres(options) = &through else {
+                panic!("PostgreSQL")
+            };
+            assert_eq!(options.get_username(), "app");
+            through.to_string()
+        };
+        assert_eq!(through("demo-pooler"), "postgres://demo-pooler:5433/app");
+        assert_eq!(through("pool.ns:6432"), "postgres://pool.ns:6432/app");
+        assert_eq!(through("[::1]:6432"), "postgres://[::1]:6432/app");
+        assert_eq!(through("[::1]"), "postgres://[::1]:5433/app");
+        for wrong in [
+            "",
+            ":5432",
+            "host:port",
+            "::1",
+            "user@host",
+            "postgres://host",
+        ] {
+            assert!(wrong.parse::<Host>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_file_has_no_host() {
+        let url: DatabaseUrl = "sqlite://chat.db".parse().expect("a URL");
+        let host: Host = "demo-pooler".parse().expect("a host");
+        assert!(matches!(
+            url.through(Some(&host)),
+            Err(UrlError::HostOfFile)
+        ));
     }
 
     #[test]

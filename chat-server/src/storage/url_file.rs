@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::url::{DatabaseUrl, UrlError};
+use super::url::{DatabaseUrl, Host, UrlError};
 use super::{ReplaceError, Storage};
 
 const PAUSE: Duration = Duration::from_secs(1);
@@ -15,6 +15,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct UrlFile {
     path: PathBuf,
     text: String,
+    /// Where to connect to instead.
+    host: Option<Host>,
 }
 
 /// Why the text of the file isn't used.
@@ -33,7 +35,13 @@ impl UrlFile {
         Ok(Self {
             path: path.to_owned(),
             text: std::fs::read_to_string(path)?,
+            host: None,
         })
+    }
+
+    /// The same file, whose URLs are used by way of another host.
+    pub(crate) fn through(self, host: Option<Host>) -> Self {
+        Self { host, ..self }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -41,7 +49,11 @@ impl UrlFile {
     }
 
     pub(crate) fn url(&self) -> Result<DatabaseUrl, UrlError> {
-        self.text.parse()
+        self.read_as_url(&self.text)
+    }
+
+    fn read_as_url(&self, text: &str) -> Result<DatabaseUrl, UrlError> {
+        text.parse::<DatabaseUrl>()?.through(self.host.as_ref())
     }
 
     /// Have the storage go over to each new URL, for as long as the process lives.
@@ -69,8 +81,8 @@ impl UrlFile {
         if text == self.text {
             return Ok(());
         }
-        let url: DatabaseUrl = text
-            .parse()
+        let url = self
+            .read_as_url(&text)
             .map_err(|error| FileError::Url(self.path.clone(), error))?;
         storage
             .replace(&url)

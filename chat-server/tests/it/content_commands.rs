@@ -1,4 +1,4 @@
-//! `content check`, `apply` and `export`: what is valid is kept byte by byte, what isn't changes nothing.
+//! `content check`, `apply`, `clear` and `export`: what is valid is kept byte by byte, what isn't changes nothing.
 
 use std::process::Stdio;
 
@@ -30,6 +30,21 @@ pub(crate) fn apply_to(url: &str, yaml: &str) -> Finished {
         &["content", "apply", "-", "--database-url", url],
         yaml.as_bytes(),
     )
+}
+
+/// What is written to the file that `OUTCOME_FILE` names.
+fn outcome(database: &Database, yaml: &str, code: i32) -> serde_json::Value {
+    let directory = tempfile::tempdir().expect("a directory");
+    let [content, outcome] = ["content.yaml", "outcome"].map(|name| directory.path().join(name));
+    std::fs::write(&content, yaml).expect("it is written");
+    let finished = chat_server(&["content", "apply", "--database-url", &database.url()])
+        .arg(content)
+        .env("OUTCOME_FILE", &outcome)
+        .output()
+        .map(Finished::from)
+        .expect("chat-server runs");
+    assert_eq!(finished.code, Some(code), "{finished:?}");
+    serde_json::from_slice(&std::fs::read(outcome).expect("a file")).expect("JSON")
 }
 
 fn export(database: &Database) -> Finished {
@@ -81,13 +96,31 @@ on_both_storages! {
 
     async fn a_refused_file_leaves_the_database_as_it_was(database) {
         database.migrate();
-        apply(&database, REFUSED).expect_failure(1, "-:2: fallbacks must not be empty");
+        apply(&database, REFUSED).expect_failure(3, "-:2: fallbacks must not be empty");
         assert!(rows(&database).await.is_empty());
         apply(&database, WRITTEN).expect_success();
         let before = rows(&database).await;
-        let refused = apply(&database, REFUSED).expect_failure(1, "-:5: dialogues[1].text is the same as on line 4");
+        let refused = apply(&database, REFUSED).expect_failure(3, "-:5: dialogues[1].text is the same as on line 4");
         assert_eq!(refused.stdout, "");
         assert_eq!(rows(&database).await, before);
+    }
+
+    async fn what_is_removed_makes_room_for_the_built_in_content(database) {
+        database.migrate();
+        apply(&database, WRITTEN).expect_success();
+        let clear = || run(&["content", "clear", "--database-url", &database.url()]).expect_success();
+        assert!(clear().stdout.contains("version 1 is removed"));
+        assert!(rows(&database).await.is_empty());
+        assert!(clear().stdout.contains("nothing was applied"));
+    }
+
+    async fn how_it_ended_is_told_to_the_program_that_started_it(database) {
+        database.migrate();
+        let told = outcome(&database, WRITTEN, 0);
+        assert_eq!(told["message"], "version 1 is in force: greetings 2, fallbacks 1, dialogues 2 (texts 3, replies 2)");
+        let told = outcome(&database, REFUSED, 3);
+        let message = told["message"].as_str().expect("a text");
+        assert!(message.starts_with("line 2: fallbacks must not be empty; line 5: "), "{message}");
     }
 
     async fn content_that_a_hand_broke_can_be_exported_and_replaced(database) {
@@ -163,7 +196,7 @@ fn every_problem_of_a_refused_file_is_a_line_that_editors_understand() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), REFUSED).expect("it is written");
     let path = file.path().to_str().expect("UTF-8");
-    let refused = run(&["content", "check", path]).expect_failure(1, "problems: 3");
+    let refused = run(&["content", "check", path]).expect_failure(3, "problems: 3");
     let expected = [
         "2: fallbacks must not be empty",
         "5: dialogues[1].text is the same as on line 4, except for case and surrounding blanks",
@@ -176,11 +209,11 @@ fn every_problem_of_a_refused_file_is_a_line_that_editors_understand() {
 
 #[test]
 fn what_is_no_content_file_at_all_is_refused() {
-    check(b"").expect_failure(1, "-:1: ");
-    check(b"# fine\n\xff\n").expect_failure(1, "-:2: the file must be UTF-8");
+    check(b"").expect_failure(3, "-:1: ");
+    check(b"# fine\n\xff\n").expect_failure(3, "-:2: the file must be UTF-8");
     check(&vec![b'#'; 3_000_000])
-        .expect_failure(1, "-:1: the file must not be larger than 1048576 bytes");
-    run(&["content", "check", "/dev/zero"]).expect_failure(1, "must not be larger");
+        .expect_failure(3, "-:1: the file must not be larger than 1048576 bytes");
+    run(&["content", "check", "/dev/zero"]).expect_failure(3, "must not be larger");
     run(&["content", "check", "/nowhere/content.yaml"])
         .expect_failure(1, "cannot read /nowhere/content.yaml");
     run(&["content", "check", "/tmp"]).expect_failure(1, "cannot read /tmp");

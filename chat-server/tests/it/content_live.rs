@@ -57,6 +57,10 @@ on_both_storages! {
             apply(&database, &greeting(word)).expect_success();
             expect_live(&server, word).await;
         }
+        program::run(&["content", "clear", "--database-url", &database.url()]).expect_success();
+        wait::until("the built-in content", async || is_built_in(&greeted(&server).await)).await;
+        apply(&database, &greeting("four")).expect_success();
+        expect_live(&server, "four").await;
         let chat = server.new_chat().await;
         assert_eq!(server.say(&chat, " A ").await.body["reply"], "b");
     }
@@ -65,8 +69,8 @@ on_both_storages! {
         let server = Server::start(&database).await;
         apply(&database, &greeting("old")).expect_success();
         expect_live(&server, "old").await;
-        apply(&database, "greetings: [new]\n").expect_failure(1, "the file has no fallbacks");
-        apply(&database, &greeting("newest").replace("what?", "''")).expect_failure(1, "must not be blank");
+        apply(&database, "greetings: [new]\n").expect_failure(3, "the file has no fallbacks");
+        apply(&database, &greeting("newest").replace("what?", "''")).expect_failure(3, "must not be blank");
         let until = Instant::now() + LIVE;
         wait::until("two seconds passed", async || {
             assert_eq!(greeted(&server).await, "old");

@@ -61,11 +61,44 @@ on_both_storages! {
         check(5, "needs chat-server 99.0.0 or later");
     }
 
+    async fn a_dry_run_names_what_is_missing_and_changes_nothing(database) {
+        let dry_run = || program::run(&["migrate", "--dry-run", "--database-url", &database.url()]);
+        for _ in 0..2 {
+            let told = dry_run().expect_success();
+            assert!(told.stdout.contains("would apply 1 chats and messages, "), "{told:?}");
+        }
+        database.migrate();
+        let told = dry_run().expect_success();
+        assert!(told.stdout.contains(AGAIN), "{told:?}");
+        apply_from_the_future(&database, "INSERT INTO schema_contract VALUES (9999, '99.0.0')").await;
+        dry_run().expect_failure(5, "needs chat-server 99.0.0 or later");
+    }
+
+    async fn what_was_done_is_told_to_the_program_that_started_it(database) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let outcome = directory.path().join("outcome");
+        let url = database.url();
+        let tell = |arguments: &[&str]| -> serde_json::Value {
+            let arguments = [&["migrate", "--database-url", &url], arguments].concat();
+            let ended = program::chat_server(&arguments).env("OUTCOME_FILE", &outcome).status();
+            assert!(ended.expect("chat-server runs").success());
+            serde_json::from_slice(&std::fs::read(&outcome).expect("a file")).expect("JSON")
+        };
+        for arguments in [&["--dry-run"] as &[_], &[]] {
+            let told = tell(arguments);
+            assert_eq!(told["schemaVersion"], 5, "{told}");
+            assert_eq!(told["migrations"][0], "1 chats and messages", "{told}");
+        }
+        assert_eq!(tell(&[])["migrations"], serde_json::json!([]));
+        apply_from_the_future(&database, "INSERT INTO schema_contract VALUES (9999, '0.2.0')").await;
+        assert_eq!(tell(&[])["schemaVersion"], 9999);
+    }
+
     async fn a_schema_whose_contract_leaves_this_release_out_is_refused_and_left_alone(database) {
         database.migrate();
         apply_from_the_future(&database, "INSERT INTO schema_contract VALUES (9999, '99.0.0')").await;
         let url = database.url();
-        program::migrate(&url).expect_failure(1, "needs chat-server 99.0.0 or later");
+        program::migrate(&url).expect_failure(5, "needs chat-server 99.0.0 or later");
         program::run(&["serve", "--listen", "127.0.0.1:0", "--database-url", &url])
             .expect_failure(1, "needs chat-server 99.0.0 or later");
         assert_eq!(database.texts("SELECT description FROM _sqlx_migrations").await.len(), 6);

@@ -92,9 +92,24 @@ async fn everything_works_behind(more_settings: &'static str, found: &str) {
     program::migrate(&postgres.url("postgres")).expect_success();
     let bouncer = PgBouncer::start(&postgres, more_settings).await;
     program::run(&["migrate", "--check", "--database-url", &bouncer.url()]).expect_success();
+    // By a URL of its own, and by the database's own URL with the pool's host, as the operator has it.
+    let (url, host) = (
+        postgres.url("postgres"),
+        format!("127.0.0.1:{}", bouncer.port),
+    );
+    let direct = ["--rate-limit", "0", "--database-url", &bouncer.url()].map(str::to_owned);
+    let through = [
+        "--rate-limit",
+        "0",
+        "--database-url",
+        &url,
+        "--database-host",
+        &host,
+    ]
+    .map(str::to_owned);
     let servers = [
-        Server::start_with(&["--rate-limit", "0", "--database-url", &bouncer.url()]).await,
-        Server::start_with(&["--rate-limit", "0", "--database-url", &bouncer.url()]).await,
+        Server::start_with(&direct.each_ref().map(String::as_str)).await,
+        Server::start_with(&through.each_ref().map(String::as_str)).await,
     ];
     let chats = join_all((0..40).map(|number| servers[number % 2].new_chat())).await;
     join_all(chats.iter().enumerate().map(|(number, chat)| {

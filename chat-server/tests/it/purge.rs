@@ -83,8 +83,8 @@ on_both_storages! {
         purge(&database, &["--older-than", "90m"]).expect_failure(2, "less than a day");
         purge(&database, &["--older-than", "90"]).expect_failure(2, "time unit needed");
         purge(&database, &["--older-than", "-1d"]).expect_failure(2, "--older-than");
-        purge(&database, &["--older-than", "500years"]).expect_failure(1, "reaches back to before 1970");
         purge(&database, &[]).expect_failure(2, "--older-than");
+        purge(&database, &["--older-than", "500years"]).expect_success();
         assert_eq!(counts(&database).await, before);
         purge(&database, &["--older-than", "0s", "--force"]).expect_success();
         assert_eq!(counts(&database).await, ["0"]);

@@ -13,30 +13,42 @@ use std::{
 
 use chatapp_crds::ChatApp;
 use futures::{
-    FutureExt, Stream, StreamExt,
+    Stream, StreamExt,
     channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
     stream::BoxStream,
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
     core::NamespaceResourceScope,
-    runtime::watcher::{self, Event, watcher},
+    runtime::{
+        utils::Backoff as _,
+        watcher::{self, Event, watcher},
+    },
 };
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
+    backoff::Pauses,
     kinds::Kind,
     plan::{APP_LABEL, Observed},
+    process::{Expected, Pulse},
 };
 use found::Found;
 use index::{Index, Key};
 
 /// Objects in a page of a list: a page is in memory as a whole.
-pub(crate) const PAGE_SIZE: u32 = 100;
-/// The longest pause after an error: after an outage of any length, work goes on within it.
-const LONGEST_PAUSE: f64 = 10.0;
+const PAGE_SIZE: u32 = 100;
+/// How long a watch may last, in seconds; it is asked for anew then. A connection that is dead is noticed by it.
+const WATCH_DURATION: u32 = 120;
 /// Pause after the API server has said that it doesn't know the kind.
-const UNKNOWN_PAUSE: f64 = 15.0;
+const UNKNOWN_PAUSE: Duration = Duration::from_secs(15);
+
+/// How everything is watched.
+pub(crate) fn watch_config() -> watcher::Config {
+    watcher::Config::default()
+        .page_size(PAGE_SIZE)
+        .timeout(WATCH_DURATION)
+}
 
 /// Which namespaces are watched.
 #[derive(Clone, Debug)]
@@ -55,6 +67,23 @@ impl Scope {
             Self::All => Api::all(client),
             Self::Namespace(namespace) => Api::namespaced(client, namespace),
         }
+    }
+
+    /// The watch over the scope should be heard of.
+    pub(crate) fn expect<K: Resource>(
+        &self,
+        pulse: &Pulse,
+        kind: &K::DynamicType,
+        has_selector: bool,
+        name: &str,
+    ) -> Expected {
+        let (namespace, name) = match self {
+            Self::All => (None, name.to_owned()),
+            Self::Namespace(namespace) => {
+                (Some(namespace.as_str()), format!("{name} in {namespace}"))
+            }
+        };
+        pulse.expect(&K::url_path(kind, namespace), has_selector, &name)
     }
 
     fn found_api(&self, client: Client, kind: Kind) -> Api<Found> {
@@ -88,6 +117,7 @@ pub(crate) struct Watches(#[expect(dead_code, reason = "held for its end")] Join
 pub(crate) fn start(
     client: &Client,
     scope: &Scope,
+    pulse: &Pulse,
 ) -> (Arc<Caches>, Watches, UnboundedReceiver<Key>) {
     let (touched, stream) = unbounded();
     let caches = Arc::new(Caches {
@@ -100,6 +130,7 @@ pub(crate) fn start(
             caches.clone(),
             scope.found_api(client.clone(), *kind),
             *kind,
+            scope.expect::<Found>(pulse, kind, true, kind.name()),
         )
     });
     let watches = Watches(watches.collect());
@@ -107,30 +138,30 @@ pub(crate) fn start(
 }
 
 /// Keeps the cache of one kind.
-async fn fill(caches: Arc<Caches>, api: Api<Found>, kind: Kind) {
+async fn fill(caches: Arc<Caches>, api: Api<Found>, kind: Kind, _expected: Expected) {
     let config = watcher::Config::default()
         .labels(APP_LABEL)
         .page_size(PAGE_SIZE);
     let mut events = pin!(watcher(api, config));
-    let mut failures = 0;
+    let mut pauses = Pauses::default();
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
                 // `Init` comes before the API server is asked.
                 if !matches!(event, Event::Init) {
-                    failures = 0;
+                    pauses.reset();
                 }
                 caches.take(kind, event);
             }
             Err(error) => {
-                failures += 1;
-                let is_unknown = kind.is_optional() && is_unknown_kind(&error);
-                if is_unknown {
+                let pause = if kind.is_optional() && is_unknown_kind(&error) {
                     caches.set(kind, State::Unknown);
+                    UNKNOWN_PAUSE
                 } else {
-                    tracing::warn!(kind = kind.name(), %error, failures, "watch");
-                }
-                tokio::time::sleep(pause(failures, is_unknown, fastrand::f64())).await;
+                    tracing::warn!(kind = kind.name(), %error, "watch");
+                    pauses.next().unwrap_or(UNKNOWN_PAUSE)
+                };
+                tokio::time::sleep(pause).await;
             }
         }
     }
@@ -138,16 +169,6 @@ async fn fill(caches: Arc<Caches>, api: Api<Found>, kind: Kind) {
 
 fn is_unknown_kind(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404)
-}
-
-/// 0.5 s, 1 s, 2 s, ...; `random` (0 to 1) takes up to a quarter off, so that many don't come back together.
-pub(crate) fn pause(failures: u32, is_unknown: bool, random: f64) -> Duration {
-    let base = if is_unknown {
-        UNKNOWN_PAUSE
-    } else {
-        (0.25 * 2_f64.powi(failures.min(8).cast_signed())).min(LONGEST_PAUSE)
-    };
-    Duration::from_secs_f64(base * (1.0 - 0.25 * random))
 }
 
 /// Logs the errors of a watch, which goes on by itself, and keeps them from the controller: that would stop reading *all* watches
@@ -217,9 +238,11 @@ impl Caches {
         let _ = self.states.subscribe().wait_for(is_filled).await;
     }
 
-    /// Whether [`Self::filled`] would return at once.
-    pub(crate) fn are_filled(&self) -> bool {
-        self.filled().now_or_never().is_some()
+    /// The kinds that [`Self::filled`] waits for.
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
+        let states = self.states.borrow();
+        let missing = Kind::ALL.iter().filter(|kind| !states.contains_key(kind));
+        missing.map(|kind| kind.name()).collect()
     }
 
     /// What there is of `app`'s children. The content isn't cached; the caller puts it in.
@@ -240,19 +263,5 @@ impl Caches {
             }
         }
         observed
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_get_longer_up_to_ten_seconds() {
-        let pauses: Vec<f64> = (1..=8)
-            .map(|failures| pause(failures, false, 0.0).as_secs_f64())
-            .collect();
-        assert_eq!(pauses, [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]);
-        assert!(pause(9, false, 1.0) < Duration::from_secs(8));
     }
 }

@@ -1,70 +1,231 @@
-//! The content: a ConfigMap of the user's that the servers mount. Its hash is on the pods, so that a change rolls them.
+//! The content: a ConfigMap of the user's that a Job checks and puts into the database, from where the servers have it within
+//! seconds, without a rollout. The Job reads a copy that can't change, so what it checked is what the mark says.
+//!
+//! What is refused changes nothing. Whether the wanted content is loaded is known from its Job, or from the mark when the Job is
+//! gone; the mark is taken away before a Job for something else is made, so that a former content is really loaded again.
 
-use chatapp_crds::{CONTENT_KEY, ChatApp};
-use k8s_openapi::api::core::v1::ConfigMap;
+use std::collections::BTreeMap;
 
-use super::{Observed, names, verdict::Verdict};
+use chatapp_crds::{CONTENT_KEY, ChatApp, ConditionType, RETRY_MIGRATION_ANNOTATION};
+use k8s_openapi::api::core::v1::{ConfigMap, ConfigMapVolumeSource, Volume};
 
-/// What there is of the content.
-pub(crate) enum ContentState {
-    /// `spec.content` is absent: the server has its own.
-    BuiltIn,
-    /// The ConfigMap is there, with the key.
-    Present { config_map: String, hash: String },
-    /// The ConfigMap, or the key in it, is missing.
-    Missing { config_map: String, key_only: bool },
+use super::{
+    Child, Deletion, Observed,
+    database::{self, Source},
+    job::{self, Progress, Run, Standing, Task, Work},
+    marks::{ContentMark, Marks},
+    names::{self, Component},
+    outcome, server,
+    verdict::Verdict,
+};
+
+const FOLDER: &str = "/etc/chat-server/content";
+const CONTAINER: &str = "content";
+
+/// What to do about the content, and how it stands.
+pub(crate) struct Content {
+    pub(crate) verdict: Verdict,
+    /// The copy, and the Job.
+    pub(crate) children: Vec<Child>,
+    pub(crate) deletions: Vec<Deletion>,
+    /// The mark to leave.
+    pub(crate) mark: Option<ContentMark>,
 }
 
-impl ContentState {
-    pub(crate) fn of(app: &ChatApp, observed: &Observed) -> Self {
-        let Some(content) = &app.spec.content else {
-            return Self::BuiltIn;
-        };
-        let config_map = content.config_map_ref.name.clone();
-        match &observed.content {
-            None => Self::Missing {
-                config_map,
-                key_only: false,
-            },
-            Some(live) => text(live).map_or(
-                Self::Missing {
-                    config_map: config_map.clone(),
-                    key_only: true,
-                },
-                |text| Self::Present {
-                    hash: names::short_hash([text]),
-                    config_map,
-                },
-            ),
+impl Content {
+    fn stands(verdict: Verdict, mark: Option<ContentMark>) -> Self {
+        Self {
+            verdict,
+            children: Vec::new(),
+            deletions: Vec::new(),
+            mark,
         }
     }
+}
 
-    /// What holds the server back.
-    pub(crate) fn trouble(&self) -> Option<Verdict> {
-        let Self::Missing {
-            config_map,
-            key_only,
-        } = self
-        else {
-            return None;
-        };
-        let message = if *key_only {
-            format!(
-                "ConfigMap {config_map} has no key {CONTENT_KEY}: put the content there; the former version serves on"
-            )
-        } else {
-            format!(
-                "ConfigMap {config_map} does not exist: create it with key {CONTENT_KEY}, or remove spec.content; the former version serves on"
-            )
-        };
-        Some(Verdict::failed("ContentMissing", message))
+/// Plans the content, behind the migration.
+pub(crate) fn plan(
+    app: &ChatApp,
+    source: &Source<'_>,
+    observed: &Observed,
+    migration: &Verdict,
+) -> Content {
+    let former = Marks::of(app, observed).content;
+    let wanted = match wanted(app, observed) {
+        Ok(wanted) => wanted,
+        Err(missing) => return Content::stands(missing, former),
+    };
+    let is_untouched = former.is_none() && job::jobs_of(observed, Component::Content).is_empty();
+    if wanted.is_none() && is_untouched {
+        return Content::stands(built_in(), None);
+    }
+    let Some(identity) = database::identity(app, source, observed) else {
+        return Content::stands(waiting("WaitingForMigration", migration), former);
+    };
+    let what = wanted.map_or("built-in", |wanted| wanted.text);
+    let key = names::short_hash([identity.as_str(), what]);
+    let copy = wanted.map(|wanted| copy(app, wanted.text));
+    let task = Task {
+        component: Component::Content,
+        condition: ConditionType::ContentLoaded,
+        template: job::template(app, source, work(app, copy.as_ref())),
+        key: key.clone(),
+    };
+    let (standing, deletions) = task.find(app, observed);
+    let loaded = wanted.map(|_| ContentMark::Loaded(key));
+    let is_marked = wanted.is_some() && former == loaded;
+    let is_known = former == Some(ContentMark::Pending);
+    let in_the_way = |verdict| (verdict, Vec::new(), Some(ContentMark::Pending));
+    let with_job = |verdict| {
+        let children = copy.iter().cloned().chain([task.job(app)]).collect();
+        (verdict, children, Some(ContentMark::Pending))
+    };
+    let (verdict, children, mark) = match standing {
+        Standing::Complete(run) => (done(wanted, Some(&run)), Vec::new(), loaded),
+        _ if is_marked => (done(wanted, None), Vec::new(), loaded),
+        Standing::Former(former) => in_the_way(Verdict::waiting(
+            "WaitingForFormerContent",
+            format!("{former} of a former content or ChatApp is being stopped"),
+        )),
+        Standing::Present(run) => with_job(progress(wanted, &run)),
+        Standing::Absent if !migration.is_done() => {
+            in_the_way(waiting("WaitingForMigration", migration))
+        }
+        Standing::Absent => {
+            let job = task.job(app);
+            let message = format!("Job {} is being created", job.name());
+            let verdict = Verdict::waiting("ContentStarting", message);
+            if is_known {
+                with_job(verdict)
+            } else {
+                in_the_way(verdict)
+            }
+        }
+    };
+    Content {
+        verdict,
+        children,
+        deletions,
+        mark,
     }
 }
 
-fn text(config_map: &ConfigMap) -> Option<&str> {
-    config_map
-        .data
-        .as_ref()?
-        .get(CONTENT_KEY)
-        .map(String::as_str)
+/// The content that the spec names.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    config_map: &'a str,
+    text: &'a str,
+}
+
+/// `None`: what is built in.
+fn wanted<'a>(app: &'a ChatApp, observed: &'a Observed) -> Result<Option<Wanted<'a>>, Verdict> {
+    let Some(content) = &app.spec.content else {
+        return Ok(None);
+    };
+    let config_map = content.config_map_ref.name.as_str();
+    let missing = |what: &str, remedy: &str| {
+        Verdict::failed(
+            "ContentMissing",
+            format!("ConfigMap {config_map} {what}: {remedy}; the former content stays in force"),
+        )
+    };
+    let Some(live) = &observed.content else {
+        return Err(missing(
+            "does not exist",
+            &format!("create it with key {CONTENT_KEY}, or remove spec.content"),
+        ));
+    };
+    let data = live.data.as_ref();
+    let Some(text) = data.and_then(|data| data.get(CONTENT_KEY)) else {
+        return Err(missing(
+            &format!("has no key {CONTENT_KEY}"),
+            "put the content there",
+        ));
+    };
+    Ok(Some(Wanted { config_map, text }))
+}
+
+fn waiting(reason: &'static str, behind: &Verdict) -> Verdict {
+    Verdict::waiting(reason, behind.reason().message.clone())
+}
+
+fn built_in() -> Verdict {
+    let message = "spec.content is absent: the built-in content, or what was imported, is in force";
+    Verdict::done("BuiltIn", message)
+}
+
+fn done(wanted: Option<Wanted<'_>>, run: Option<&Run>) -> Verdict {
+    let Some(Wanted { config_map, text }) = wanted else {
+        return built_in();
+    };
+    let pod = run.and_then(Run::newest_pod);
+    let told = pod.and_then(|pod| outcome::of_container(pod, CONTAINER));
+    let told = told.map_or_else(|| "in force".to_owned(), |told| told.message);
+    let hash = names::short_hash([text]);
+    Verdict::done(
+        "ContentLoaded",
+        format!("ConfigMap {config_map} (hash {hash}): {told}"),
+    )
+}
+
+fn progress(wanted: Option<Wanted<'_>>, run: &Run) -> Verdict {
+    match (run.progress(), wanted) {
+        (Progress::Running(message), _) => Verdict::waiting("LoadingContent", message),
+        (Progress::Stuck(verdict), _) => verdict,
+        (Progress::Failed { refused: true, why }, Some(Wanted { config_map, .. })) => {
+            Verdict::failed(
+                "ContentRefused",
+                format!(
+                    "ConfigMap {config_map}, key {CONTENT_KEY} is refused: {why}; the former content stays in force: correct it"
+                ),
+            )
+        }
+        (Progress::Failed { why, .. }, _) => Verdict::failed(
+            "ContentFailed",
+            format!(
+                "{why}; the former content stays in force. Set annotation {RETRY_MIGRATION_ANNOTATION} to a new value to try again"
+            ),
+        ),
+    }
+}
+
+/// The copy that a Job reads. It can't be larger than the original, which holds at least as much.
+fn copy(app: &ChatApp, text: &str) -> Child {
+    let name = names::job(app, Component::Content, &names::short_hash([text]));
+    let config_map = ConfigMap {
+        metadata: names::metadata(app, Component::Content, name),
+        immutable: Some(true),
+        data: Some(BTreeMap::from([(CONTENT_KEY.to_owned(), text.to_owned())])),
+        ..ConfigMap::default()
+    };
+    Child::of(ConditionType::ContentLoaded, &config_map)
+}
+
+fn work<'a>(app: &'a ChatApp, copy: Option<&Child>) -> Work<'a> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let (args, files) = match copy {
+        None => (words(&["content", "clear"]), Vec::new()),
+        Some(copy) => {
+            let volume = Volume {
+                name: "content".to_owned(),
+                config_map: Some(ConfigMapVolumeSource {
+                    name: copy.name().to_owned(),
+                    ..ConfigMapVolumeSource::default()
+                }),
+                ..Volume::default()
+            };
+            let file = format!("{FOLDER}/{CONTENT_KEY}");
+            (
+                words(&["content", "apply", &file]),
+                vec![(volume, server::mount("content", FOLDER))],
+            )
+        }
+    };
+    Work {
+        component: Component::Content,
+        image: &app.spec.server.image,
+        container: CONTAINER,
+        args,
+        files,
+    }
 }

@@ -13,8 +13,9 @@ use super::{
     Child, Deletion, Observed,
     names::{self, Component},
     ownership::OWNER_ANNOTATION,
-    pods,
+    pods, scheduling, suspend,
     verdict::Verdict,
+    workload,
 };
 use crate::{
     compare::{covers, parse_quantity},
@@ -68,13 +69,13 @@ pub(crate) fn identity(app: &ChatApp, source: &Source<'_>, observed: &Observed) 
 }
 
 /// The `Cluster` as it is.
-fn live<'a>(app: &ChatApp, observed: &'a Observed) -> Option<&'a Value> {
+pub(crate) fn live<'a>(app: &ChatApp, observed: &'a Observed) -> Option<&'a Value> {
     observed.value(Kind::Cluster, &names::database(app))
 }
 
 /// The `Cluster` object.
 pub(crate) fn cluster(app: &ChatApp, spec: &Cluster) -> Child {
-    let labels = json!({ names::APP_LABEL: app.name_any(), names::COMPONENT_LABEL: Component::Database.as_str() });
+    let labels = names::inherited_labels(app, Component::Database);
     let mut metadata = names::metadata(app, Component::Database, names::database(app));
     if app.spec.database.deletion_policy == DeletionPolicy::Retain {
         metadata.owner_references = None;
@@ -113,6 +114,10 @@ pub(crate) fn cluster(app: &ChatApp, spec: &Cluster) -> Child {
             spec.resources.as_ref().map(|resources| json!(resources)),
         ),
         ("/spec/postgresql", postgresql(spec)),
+        (
+            "/spec/imagePullSecrets",
+            workload::pull_secrets(app).map(|secrets| json!(secrets)),
+        ),
     ];
     for (pointer, value) in optional {
         if let (Some((parent, key)), Some(value)) = (pointer.rsplit_once('/'), value)
@@ -120,6 +125,9 @@ pub(crate) fn cluster(app: &ChatApp, spec: &Cluster) -> Child {
         {
             parent.insert(key.to_owned(), value);
         }
+    }
+    if let Value::Object(spec) = &mut object["spec"] {
+        spec.extend(scheduling::of_cluster(app));
     }
     Child::new(chatapp_crds::ConditionType::DatabaseReady, object)
 }
@@ -262,6 +270,12 @@ fn cluster_verdict(app: &ChatApp, wanted: &Cluster, observed: &Observed) -> Verd
             .image
             .as_deref()
             .is_none_or(|image| text("/status/image") == image);
+    if suspend::is_hibernating(cluster) {
+        return Verdict::waiting(
+            "ClusterHibernated",
+            format!("Cluster {name} hibernates and is being woken up"),
+        );
+    }
     if ready && is_about_ours && ready_instances == instances {
         return Verdict::done(
             "ClusterReady",

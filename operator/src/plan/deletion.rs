@@ -1,23 +1,33 @@
 //! What happens before a deleted ChatApp is gone. The garbage collector takes its children; only the database needs a decision. Like
 //! the plan of a pass it is a function of values, and it is made anew until it says that nothing is left to do.
 //!
-//! `Retain`: the Cluster stays and is marked, but not while a migration runs, since a new ChatApp of the name may adopt it at once.
+//! `Retain`: the Cluster stays and is marked, but not while a Job of ours works on it, since a new ChatApp of the name may adopt it at once.
 //! `Delete`: the garbage collector takes it too. Nothing here waits for something that may never come where nothing is to be kept: not in a namespace that
 //! is being deleted, and not for a Cluster that is gone or going.
 
 use chatapp_crds::{ChatApp, DATABASE_FINALIZER, DeletionPolicy};
-use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use k8s_openapi::{
+    Resource,
+    api::{
+        batch::v1::{CronJob, Job},
+        core::v1::Pod,
+    },
+};
 use kube::ResourceExt;
 use serde_json::Value;
 
 use super::{
-    Deletion, Observed, migration, names,
-    ownership::{self, Owner, Standing},
+    Deletion, Observed, job, names,
+    ownership::{self, Owner, Ownership},
+    pods,
 };
 use crate::kinds::Kind;
 
 /// Kubernetes' own finalizer of an object that is deleted without what it owns (`kubectl delete --cascade=orphan`).
 const ORPHAN_FINALIZER: &str = "orphan";
+
+/// Label that the Job controller puts on a Job's pods.
+const JOB_NAME_LABEL: &str = "batch.kubernetes.io/job-name";
 
 /// The next thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,13 +54,13 @@ pub(crate) fn has_finalizer(app: &ChatApp) -> bool {
         .any(|finalizer| finalizer == DATABASE_FINALIZER)
 }
 
-/// Plans the next step for a ChatApp that is being deleted in a namespace that stays. `observed` has its Cluster, Jobs and pods.
+/// Plans the next step for a ChatApp that is being deleted in a namespace that stays. `observed` has its Cluster, Jobs, CronJob and pods.
 pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Step {
     let owner = Owner::of(app);
     let ours = observed
         .value(Kind::Cluster, &names::database(app))
         .filter(|cluster| {
-            owner.standing_of_value(cluster) == Standing::Ours
+            owner.ownership_of_value(cluster) == Ownership::Ours
                 && cluster.pointer("/metadata/deletionTimestamp").is_none()
         });
     let Some(cluster) = ours else {
@@ -67,25 +77,26 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Step {
     if goes {
         return Step::Release;
     }
-    work_under_way(&owner, observed).unwrap_or_else(|| Step::Retain(cluster.clone()))
+    work_under_way(app, observed).unwrap_or_else(|| Step::Retain(cluster.clone()))
 }
 
-/// Jobs of ours work on the database: migrations, imports and the like.
-fn work_under_way(owner: &Owner<'_>, observed: &Observed) -> Option<Step> {
+/// What of ours works on the database, or would begin to: Jobs of all parts, and the CronJob.
+fn work_under_way(app: &ChatApp, observed: &Observed) -> Option<Step> {
+    let owner = Owner::of(app);
     let mut jobs = observed.all::<Job>();
     jobs.retain(|job| {
-        names::is_made_by_us(job)
-            && owner.standing(job) != Standing::Foreign
-            && !migration::has_ended(job)
+        let is_ours = owner.ownership(job) != Ownership::Foreign || is_of_retention(app, job);
+        names::is_made_by_us(job) && is_ours && !job::has_ended(job)
     });
+    let cron_job = observed.get::<CronJob>(&names::retention(app));
     let pods = observed.all::<Pod>();
     let pod = pods.iter().find(|pod| {
         names::is_made_by_us(*pod)
-            && pod.labels().contains_key(migration::JOB_NAME_LABEL)
-            && !migration::pod_has_ended(pod)
+            && pod.labels().contains_key(JOB_NAME_LABEL)
+            && !pods::has_ended(pod)
     });
-    let what = match (pod, jobs.first()) {
-        (Some(pod), _) => {
+    let what = match (pod, jobs.first(), &cron_job) {
+        (Some(pod), _, _) => {
             let name = pod.name_any();
             let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
             let node = node.unwrap_or("none yet");
@@ -93,16 +104,31 @@ fn work_under_way(owner: &Owner<'_>, observed: &Observed) -> Option<Step> {
                 "pod {name}, which works on it, ends (if its node, {node}, is gone for good: kubectl delete pod {name} --force)"
             )
         }
-        (None, Some(job)) => format!("Job {}, which works on it, is stopped", job.name_any()),
-        (None, None) => return None,
+        (None, Some(job), _) => format!("Job {}, which works on it, is stopped", job.name_any()),
+        (None, None, Some(cron_job)) => {
+            format!(
+                "CronJob {}, which works on it, is gone",
+                cron_job.name_any()
+            )
+        }
+        (None, None, None) => return None,
     };
+    let cron_job = cron_job.iter().filter_map(Deletion::of);
     Some(Step::Wait {
-        deletions: jobs.iter().filter_map(Deletion::of).collect(),
+        deletions: cron_job
+            .chain(jobs.iter().filter_map(Deletion::of))
+            .collect(),
         message: format!(
-            "being deleted; Cluster {}-db is left behind as soon as {what}",
-            owner.name
+            "being deleted; Cluster {} is left behind as soon as {what}",
+            names::database(app)
         ),
     })
+}
+
+/// The CronJob owns what it starts.
+fn is_of_retention(app: &ChatApp, job: &Job) -> bool {
+    let mut owners = job.owner_references().iter();
+    owners.any(|owner| owner.kind == CronJob::KIND && owner.name == names::retention(app))
 }
 
 /// What people are told about a Cluster that stays.
@@ -182,8 +208,8 @@ mod tests {
         let cluster = cluster(&retain);
         assert!(!ownership::has_owner(&cluster), "{cluster}");
         assert_eq!(
-            Owner::of(&retain).standing_of_value(&cluster),
-            Standing::Ours
+            Owner::of(&retain).ownership_of_value(&cluster),
+            Ownership::Ours
         );
     }
 
@@ -269,6 +295,40 @@ mod tests {
     }
 
     #[test]
+    fn jobs_of_every_part_and_what_starts_them_are_stopped_too() {
+        let app = app("Retain", &[]);
+        let mut observed = with_cluster(&app, cluster(&app));
+        observed.put(Kind::CronJob, migration("demo-purge", &json!([])));
+        let started = |name: &str, by: &str| {
+            let mut job = migration(name, &json!([]));
+            job["metadata"]["ownerReferences"] = json!([{"apiVersion": "batch/v1", "kind": "CronJob", "name": by, "uid": "c", "controller": true}]);
+            job
+        };
+        observed.put(Kind::Job, started("demo-purge-1", "demo-purge"));
+        observed.put(Kind::Job, started("foreign", "backup"));
+        let mut import = migration("demo-import-1", &json!([]));
+        import["metadata"]["labels"]["app.kubernetes.io/component"] = json!("import");
+        observed.put(Kind::Job, import);
+        let Step::Wait { deletions, .. } = plan(&app, &observed) else {
+            panic!("doesn't wait")
+        };
+        let names: Vec<&str> = deletions
+            .iter()
+            .map(|deletion| deletion.name.as_str())
+            .collect();
+        assert_eq!(names, ["demo-purge", "demo-import-1", "demo-purge-1"]);
+
+        observed.remove(Kind::Job, "demo-purge-1");
+        observed.remove(Kind::Job, "demo-import-1");
+        let Step::Wait { message, .. } = plan(&app, &observed) else {
+            panic!("doesn't wait")
+        };
+        assert!(message.contains("CronJob demo-purge"), "{message}");
+        observed.remove(Kind::CronJob, "demo-purge");
+        assert!(matches!(plan(&app, &observed), Step::Retain(_)));
+    }
+
+    #[test]
     fn a_retained_cluster_is_adopted_by_the_next_chat_app_of_the_name_only() {
         let app = app("Delete", &[]);
         let mut cluster = cluster(&app);
@@ -292,21 +352,21 @@ mod tests {
             name: "demo",
             uid: "next",
         };
-        assert_eq!(next.standing_of_value(&cluster), Standing::LeftBehind);
+        assert_eq!(next.ownership_of_value(&cluster), Ownership::LeftBehind);
         assert_eq!(
             Owner {
                 name: "other",
                 uid: "next"
             }
-            .standing_of_value(&cluster),
-            Standing::Foreign
+            .ownership_of_value(&cluster),
+            Ownership::Foreign
         );
         let marks = adopted(&cluster, &next);
         json_patch(&mut cluster, &marks);
-        assert_eq!(next.standing_of_value(&cluster), Standing::Ours);
+        assert_eq!(next.ownership_of_value(&cluster), Ownership::Ours);
         assert_eq!(
-            Owner::of(&app).standing_of_value(&cluster),
-            Standing::LeftBehind
+            Owner::of(&app).ownership_of_value(&cluster),
+            Ownership::LeftBehind
         );
     }
 
@@ -339,20 +399,23 @@ mod tests {
             name: "demo",
             uid: "u",
         };
-        let standing = |object: Value| owner.standing_of_value(&object);
-        assert_eq!(standing(child(Some(("demo", "u")), &ours)), Standing::Ours);
+        let ownership = |object: Value| owner.ownership_of_value(&object);
         assert_eq!(
-            standing(child(Some(("demo", "former")), &ours)),
-            Standing::Leaving
+            ownership(child(Some(("demo", "u")), &ours)),
+            Ownership::Ours
         );
         assert_eq!(
-            standing(child(Some(("other", "v")), &ours)),
-            Standing::Foreign
+            ownership(child(Some(("demo", "former")), &ours)),
+            Ownership::Leaving
         );
-        assert_eq!(standing(child(None, &ours)), Standing::LeftBehind);
         assert_eq!(
-            standing(child(None, &json!({"sillychat.io/chatapp": "demo"}))),
-            Standing::Foreign
+            ownership(child(Some(("other", "v")), &ours)),
+            Ownership::Foreign
+        );
+        assert_eq!(ownership(child(None, &ours)), Ownership::LeftBehind);
+        assert_eq!(
+            ownership(child(None, &json!({"sillychat.io/chatapp": "demo"}))),
+            Ownership::Foreign
         );
     }
 }

@@ -12,7 +12,7 @@ use super::{
     Observed,
     names::{self, Component},
     verdict::Verdict,
-    workload::{self, Workload},
+    workload::{self, Scale, Workload},
 };
 
 /// The page as the spec wants it, held back until the server has rolled out.
@@ -37,7 +37,11 @@ pub(crate) fn workload(
         component: Component::Frontend,
         condition: ConditionType::FrontendAvailable,
         name: names::frontend(app),
-        replicas: app.spec.frontend.replicas,
+        scale: Scale::Fixed(if app.spec.suspend {
+            0
+        } else {
+            app.spec.frontend.replicas
+        }),
         template,
         live,
         held,
@@ -55,7 +59,7 @@ fn template(app: &ChatApp) -> PodTemplateSpec {
         image: Some(app.spec.frontend.image.clone()),
         env: Some(vec![
             variable("CHAT_SERVER_HOST", names::server(app)),
-            variable("CHAT_SERVER_PORT", "80".to_owned()),
+            variable("CHAT_SERVER_PORT", workload::SERVICE_PORT.to_string()),
         ]),
         ports: Some(vec![ContainerPort {
             name: Some("http".to_owned()),

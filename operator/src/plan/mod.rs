@@ -1,39 +1,52 @@
 //! The plan: from a ChatApp and what is observed of its children to the objects that should exist and the conditions to report.
 //! It is a function of values: it reads no clock and calls nobody. How objects get to the API server is `apply`'s business.
 //!
-//! The story of a pass: the database must be ready; then the migration for the wanted image must be done; then the server
-//! rolls; then the page. Each step says how it stands ([`verdict::Verdict`]) and holds the next one back until it is done. What
+//! The story of a pass: the database must be ready; then the migration for the wanted image must be done; then the content must be
+//! loaded; then the server rolls; then the page. An import runs beside. Each step says how it stands ([`verdict::Verdict`]) and holds the next one back until it is done. What
 //! ran before goes on meanwhile.
 //!
 //! A new child is one file here and one line in [`plan`].
 
+mod autoscaling;
 mod content;
 mod database;
 pub(crate) mod deletion;
+mod disruption;
 mod frontend;
+mod import;
+mod job;
+mod marks;
 mod migration;
 mod names;
+mod network;
 mod observed;
+mod outcome;
 pub(crate) mod ownership;
 mod pods;
+mod pooler;
 mod prune;
+mod retention;
+mod route;
+mod scheduling;
 mod server;
+mod suspend;
 #[cfg(test)]
 mod tests;
 mod verdict;
 mod workload;
 
+pub(crate) use migration::Facts;
 pub(crate) use names::{APP_LABEL, short_hash};
 pub(crate) use observed::Observed;
+pub(crate) use suspend::SUSPENDED;
 pub(crate) use verdict::{Reason, Verdict};
 
-use chatapp_crds::{ChatApp, ConditionType};
-use k8s_openapi::api::core::v1::ServiceAccount;
+use chatapp_crds::{ChatApp, ConditionType, ImportResult};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use content::ContentState;
+use marks::Marks;
 use names::Component;
 
 use crate::kinds::Kind;
@@ -45,11 +58,24 @@ pub(crate) struct Child {
     pub(crate) condition: ConditionType,
     /// The object, with only the fields that we decide.
     pub(crate) object: Value,
+    /// A field that is somebody else's to decide: if we decided it before, it keeps its value.
+    pub(crate) given_up: Option<&'static str>,
 }
 
 impl Child {
     fn new(condition: ConditionType, object: Value) -> Self {
-        Self { condition, object }
+        Self {
+            condition,
+            object,
+            given_up: None,
+        }
+    }
+
+    fn giving_up(self, pointer: &'static str) -> Self {
+        Self {
+            given_up: Some(pointer),
+            ..self
+        }
     }
 
     fn of<K: Resource<DynamicType = ()> + Serialize>(condition: ConditionType, object: &K) -> Self {
@@ -131,11 +157,17 @@ pub(crate) struct Plan {
     pub(crate) verdicts: Vec<(ConditionType, Verdict)>,
     /// Server pods: existing, ready, wanted.
     pub(crate) replicas: (i32, i32, i32),
+    /// Selects the server's pods.
+    pub(crate) selector: String,
+    /// What the migration says of itself.
+    pub(crate) migration: Facts,
+    /// What was imported.
+    pub(crate) import: Option<ImportResult>,
 }
 
 impl Plan {
-    /// Whether a migration Job is to be created that is not among the observed ones.
-    pub(crate) fn starts_migration(&self, observed: &Observed) -> bool {
+    /// Whether a Job is to be created that is not among the observed ones.
+    pub(crate) fn starts_job(&self, observed: &Observed) -> bool {
         let is_known = |child: &Child| observed.value(Kind::Job, child.name()).is_some();
         self.children
             .iter()
@@ -146,92 +178,167 @@ impl Plan {
 /// Plans one pass.
 pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     let Some(source) = database::source(app) else {
-        let message = "spec.database needs exactly one of 'cluster' and 'external'";
-        let verdicts = vec![(
-            ConditionType::DatabaseReady,
-            Verdict::failed("InvalidSpec", message),
-        )];
-        return Plan {
-            children: Vec::new(),
-            deletions: Vec::new(),
-            verdicts,
-            replicas: (0, 0, 0),
-        };
+        return no_database(app);
     };
     let refusal = database::refusal(app, &source, observed);
+    // Without its Cluster it can't stop either.
+    let stop = match refusal {
+        Some(_) => None,
+        None => suspend::verdict(app, &source, observed),
+    };
+    // An app that is to stop begins no Job.
     let database = refusal
         .clone()
+        .or_else(|| stop.clone())
         .unwrap_or_else(|| database::verdict(app, &source, observed));
     let migration = migration::plan(app, &source, observed, &database);
     let stuck = database::stuck(app, &source, observed);
-    let content = ContentState::of(app, observed);
-    let server = server::workload(app, &source, observed, &migration, &content);
-    let server_verdict = server.verdict(&observed.pods_of(Component::Server));
+    let import = import::plan(app, &source, observed, &migration.verdict);
+    let content = content::plan(app, &source, observed, &migration.verdict);
+    let server = server::workload(app, &source, observed, &migration, &content.verdict);
+    let server_verdict = server
+        .verdict(&observed.pods_of(Component::Server))
+        .with_remark(autoscaling::remark(app, observed));
     let frontend = frontend::workload(app, observed, &server, &server_verdict);
     let frontend_verdict = frontend.verdict(&observed.pods_of(Component::Frontend));
 
+    let marks = Marks {
+        content: content.mark,
+        import: import.mark,
+    };
     let mut children = vec![
-        service_account(app),
+        marks.service_account(app),
         server.service(app),
         frontend.service(app),
     ];
-    if let database::Source::Cluster(spec) = source
-        && observed.knows(Kind::Cluster)
-        && refusal.is_none()
-    {
-        children.push(database::cluster(app, spec));
-    }
+    // Before the pods that they are about.
+    children.extend(network::policies(app, &source));
+    children.extend(database_children(app, &source, observed, refusal.is_none()));
     children.extend(migration.child);
-    children.extend(server.child(app));
-    children.extend(frontend.child(app));
+    children.extend(import.child);
+    children.extend(content.children);
+    for workload in [&server, &frontend] {
+        let deployment = workload.child(app);
+        if deployment.is_some() || workload.live.is_some() {
+            children.extend(workload.budget(app));
+        }
+        children.extend(deployment);
+    }
+    children.extend(autoscaling::child(app));
+    children.extend(retention::cron_job(app, &source, server.image().as_deref()));
+    children.extend(route::child(app, observed));
 
-    // While the gate is closed they may have no template to apply; the former version serves on all the same.
-    let kept = [
-        (Kind::Deployment, server.name.clone()),
-        (Kind::Deployment, frontend.name.clone()),
-    ];
-    let pruned = prune::prune(observed, &children, &kept);
+    let pruned = prune::prune(observed, &children, &kept(app, observed));
     let live = server.live.as_ref();
     let status = live
         .and_then(|live| live.status.clone())
         .unwrap_or_default();
+    let pooled = if database.is_done() {
+        pooler::trouble(app, observed)
+    } else {
+        None
+    };
+    let mut verdicts: Vec<_> = [
+        (
+            ConditionType::DatabaseReady,
+            Some(pooled.unwrap_or(database)),
+        ),
+        (ConditionType::Migrated, Some(migration.verdict)),
+        (ConditionType::Imported, import.verdict),
+        (ConditionType::ContentLoaded, Some(content.verdict)),
+        (ConditionType::ServerAvailable, Some(server_verdict)),
+        (ConditionType::FrontendAvailable, Some(frontend_verdict)),
+        (
+            ConditionType::RouteReady,
+            Some(route::verdict(app, observed)),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(type_, verdict)| Some((type_, verdict?)))
+    .collect();
+    if let Some(stop) = &stop {
+        suspend::overrule(&mut verdicts, &source, stop);
+    }
     Plan {
-        deletions: migration
-            .deletions
-            .into_iter()
-            .chain(stuck)
-            .chain(pruned)
-            .collect(),
+        deletions: [
+            migration.deletions,
+            import.deletions,
+            content.deletions,
+            stuck,
+            pruned,
+        ]
+        .concat(),
         children,
-        verdicts: vec![
-            (ConditionType::DatabaseReady, database),
-            (ConditionType::Migrated, migration.verdict),
-            (ConditionType::ServerAvailable, server_verdict),
-            (ConditionType::FrontendAvailable, frontend_verdict),
-        ],
+        verdicts,
+        migration: migration.facts,
+        import: import.result,
         replicas: (
             status.replicas.unwrap_or_default(),
             status.ready_replicas.unwrap_or_default(),
-            app.spec.server.replicas,
+            server.wanted_replicas(),
         ),
+        selector: names::selector_text(app, Component::Server),
     }
 }
 
-/// Address of the page inside the cluster.
-pub(crate) fn url(app: &ChatApp) -> String {
-    format!(
-        "http://{}.{}.svc",
-        names::frontend(app),
-        app.namespace().unwrap_or_default()
-    )
+/// What stays although there is nothing to apply to it.
+fn kept(app: &ChatApp, observed: &Observed) -> Vec<prune::Kept> {
+    // While the gate is closed they may have no template to apply; the former version serves on all the same.
+    let mut kept = vec![
+        (Kind::Deployment, names::server(app)),
+        (Kind::Deployment, names::frontend(app)),
+    ];
+    if pooler::is_in_use(observed) {
+        kept.push((Kind::Pooler, names::pooler(app)));
+    }
+    kept.extend(workload::accounts_in_use(observed));
+    kept
 }
 
-/// An account without rights: pods of ours carry no token.
-fn service_account(app: &ChatApp) -> Child {
-    let account = ServiceAccount {
-        metadata: names::metadata(app, Component::Shared, names::service_account(app)),
-        automount_service_account_token: Some(false),
-        ..ServiceAccount::default()
+/// What the API server's rules don't let through.
+fn no_database(app: &ChatApp) -> Plan {
+    let message = "spec.database needs exactly one of 'cluster' and 'external'";
+    let verdict = Verdict::failed("InvalidSpec", message);
+    Plan {
+        children: Vec::new(),
+        deletions: Vec::new(),
+        verdicts: vec![(ConditionType::DatabaseReady, verdict)],
+        replicas: (0, 0, 0),
+        selector: names::selector_text(app, Component::Server),
+        migration: Facts::default(),
+        import: None,
+    }
+}
+
+/// The database, unless it has to stay as it is, with what is in front of it; if it is one of ours and the API server knows the kinds.
+fn database_children(
+    app: &ChatApp,
+    source: &database::Source<'_>,
+    observed: &Observed,
+    may_change: bool,
+) -> Vec<Child> {
+    let database::Source::Cluster(spec) = source else {
+        return Vec::new();
     };
-    Child::of(ConditionType::ServerAvailable, &account)
+    if !observed.knows(Kind::Cluster) {
+        return Vec::new();
+    }
+    let mut children = Vec::new();
+    if may_change {
+        let mut cluster = database::cluster(app, spec);
+        suspend::hibernate(app, observed, &mut cluster);
+        children.push(cluster);
+    }
+    if observed.knows(Kind::Pooler) {
+        children.extend(pooler::children(app, spec));
+    }
+    children
+}
+
+/// Address of the page: outside of the cluster if there is a route, else inside.
+pub(crate) fn url(app: &ChatApp) -> String {
+    route::url(app).unwrap_or_else(|| {
+        let namespace = app.namespace().unwrap_or_default();
+        format!("http://{}.{namespace}.svc", names::frontend(app))
+    })
 }

@@ -24,8 +24,16 @@ pub(crate) enum Component {
     Shared,
     /// The database.
     Database,
+    /// The connection pool in front of the database.
+    Pooler,
     /// The migration Jobs.
     Migration,
+    /// The Jobs that take over what another program has kept.
+    Import,
+    /// The Jobs that put the content in force.
+    Content,
+    /// The Jobs that delete what is old.
+    Retention,
     /// The chat server.
     Server,
     /// The page.
@@ -37,7 +45,11 @@ impl Component {
         match self {
             Self::Shared => "shared",
             Self::Database => "database",
+            Self::Pooler => "pooler",
             Self::Migration => "migration",
+            Self::Import => "import",
+            Self::Content => "content",
+            Self::Retention => "retention",
             Self::Server => "server",
             Self::Frontend => "frontend",
         }
@@ -61,8 +73,41 @@ pub(crate) fn frontend(app: &ChatApp) -> String {
     format!("{}-frontend", app.name_any())
 }
 
-pub(crate) fn migration(app: &ChatApp, key: &str) -> String {
-    format!("{}-migrate-{key}", app.name_any())
+pub(crate) fn pooler(app: &ChatApp) -> String {
+    format!("{}-pooler", app.name_any())
+}
+
+/// What Jobs have in common. With the app's bare name it would meet a child of the app whose server or database is called so.
+pub(crate) fn jobs(app: &ChatApp) -> String {
+    format!("{}-jobs", app.name_any())
+}
+
+pub(crate) fn route(app: &ChatApp) -> String {
+    app.name_any()
+}
+
+/// The Secret with the certificate that cert-manager makes.
+pub(crate) fn certificate(app: &ChatApp) -> String {
+    format!("{}-tls", app.name_any())
+}
+
+/// A Job of a part, or what belongs to it, by the hash of what it depends on.
+pub(crate) fn job(app: &ChatApp, component: Component, hash: &str) -> String {
+    let part = match component {
+        Component::Migration => "migrate",
+        other => other.as_str(),
+    };
+    format!("{}-{part}-{hash}", app.name_any())
+}
+
+pub(crate) fn retention(app: &ChatApp) -> String {
+    format!("{}-purge", app.name_any())
+}
+
+/// Whether an object is labelled as of a part.
+pub(crate) fn is_of(object: &impl ResourceExt, component: Component) -> bool {
+    let label = object.labels().get(COMPONENT_LABEL);
+    label.is_some_and(|label| label == component.as_str())
 }
 
 /// The recommended labels, and ours. None is taken from the ChatApp: a tracking label of Argo CD's on a child would make
@@ -81,6 +126,18 @@ pub(crate) fn labels(app: &ChatApp, component: Component) -> BTreeMap<String, St
     labels
 }
 
+/// Labels of pods that CloudNativePG makes: it has the recommended ones for itself.
+pub(crate) fn inherited_labels(app: &ChatApp, component: Component) -> BTreeMap<String, String> {
+    selector_labels(app, component)
+}
+
+/// Selects the pods of a part, in one line.
+pub(crate) fn selector_text(app: &ChatApp, component: Component) -> String {
+    let labels = selector_labels(app, component);
+    let terms = labels.iter().map(|(key, value)| format!("{key}={value}"));
+    terms.collect::<Vec<_>>().join(",")
+}
+
 fn selector_labels(app: &ChatApp, component: Component) -> BTreeMap<String, String> {
     [
         (APP_LABEL, app.name_any()),
@@ -88,12 +145,6 @@ fn selector_labels(app: &ChatApp, component: Component) -> BTreeMap<String, Stri
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into()
-}
-
-/// Whether the object is of this part.
-pub(crate) fn is_part(object: &impl ResourceExt, component: Component) -> bool {
-    let label = object.labels().get(COMPONENT_LABEL);
-    label.is_some_and(|label| label == component.as_str())
 }
 
 /// Whether the labels are all of ours: what CloudNativePG makes inherits but two of them.

@@ -68,7 +68,7 @@ impl Observed {
     /// Whether the object is this ChatApp's, or was left behind by a former one of the same name.
     pub(crate) fn is_ours(&self, object: &Value) -> bool {
         let (name, uid) = &self.owner;
-        Owner { name, uid }.standing_of_value(object).is_child()
+        Owner { name, uid }.ownership_of_value(object).is_child()
     }
 
     /// The objects of a kind with the ChatApp's label, whoever owns them, in the order of their names.
@@ -115,7 +115,7 @@ impl Observed {
     /// The pods of a part, the database's included.
     pub(crate) fn pods_of(&self, component: Component) -> Vec<Pod> {
         let mut pods = self.all::<Pod>();
-        pods.retain(|pod| names::is_part(pod, component));
+        pods.retain(|pod| names::is_of(pod, component));
         pods
     }
 }

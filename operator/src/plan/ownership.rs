@@ -20,7 +20,7 @@ const RETAINED_AT_ANNOTATION: &str = "sillychat.io/retained-at";
 
 /// Whose an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Ownership {
     /// This ChatApp's.
     Ours,
     /// A former ChatApp's of this name, which is gone; nobody else has a claim on it.
@@ -31,7 +31,7 @@ pub(crate) enum Standing {
     Foreign,
 }
 
-impl Standing {
+impl Ownership {
     /// Whether the ChatApp may take it for its child.
     pub(crate) const fn is_child(self) -> bool {
         matches!(self, Self::Ours | Self::LeftBehind)
@@ -54,11 +54,11 @@ impl<'a> Owner<'a> {
     }
 
     /// The standing of an object in the ChatApp's namespace.
-    pub(crate) fn standing(&self, object: &impl ResourceExt) -> Standing {
-        self.standing_of(object.meta())
+    pub(crate) fn ownership(&self, object: &impl ResourceExt) -> Ownership {
+        self.ownership_of_metadata(object.meta())
     }
 
-    fn standing_of(&self, metadata: &ObjectMeta) -> Standing {
+    fn ownership_of_metadata(&self, metadata: &ObjectMeta) -> Ownership {
         let owners = metadata.owner_references.as_deref().unwrap_or_default();
         let controller = owners.iter().find(|owner| owner.controller == Some(true));
         if let Some(controller) = controller {
@@ -66,10 +66,10 @@ impl<'a> Owner<'a> {
                 && controller.kind == ChatApp::kind(&())
                 && controller.name == self.name;
             return match (controller.uid == self.uid, is_namesake) {
-                (true, _) => Standing::Ours,
+                (true, _) => Ownership::Ours,
                 // Its owner is no more: the garbage collector is on its way.
-                (false, true) => Standing::Leaving,
-                (false, false) => Standing::Foreign,
+                (false, true) => Ownership::Leaving,
+                (false, false) => Ownership::Foreign,
             };
         }
         let has_label = |label: &str, value: &str| {
@@ -79,23 +79,24 @@ impl<'a> Owner<'a> {
                 .is_some_and(|present| present == value)
         };
         if !has_label(APP_LABEL, self.name) || !has_label(MANAGED_BY_LABEL, MANAGER) {
-            return Standing::Foreign;
+            return Ownership::Foreign;
         }
         let annotations = metadata.annotations.as_ref();
         let uid = annotations.and_then(|annotations| annotations.get(OWNER_ANNOTATION));
         if uid.is_some_and(|uid| uid == self.uid) && !has_label(RETAINED_LABEL, "true") {
-            Standing::Ours
+            Ownership::Ours
         } else if metadata.deletion_timestamp.is_some() {
-            Standing::Leaving
+            Ownership::Leaving
         } else {
-            Standing::LeftBehind
+            Ownership::LeftBehind
         }
     }
 
     /// The standing of an object whose type isn't known.
-    pub(crate) fn standing_of_value(&self, object: &Value) -> Standing {
-        serde_json::from_value(object["metadata"].clone())
-            .map_or(Standing::Foreign, |metadata| self.standing_of(&metadata))
+    pub(crate) fn ownership_of_value(&self, object: &Value) -> Ownership {
+        serde_json::from_value(object["metadata"].clone()).map_or(Ownership::Foreign, |metadata| {
+            self.ownership_of_metadata(&metadata)
+        })
     }
 }
 

@@ -61,6 +61,18 @@ fn pod_trouble(pod: &Pod) -> Option<Verdict> {
     ))
 }
 
+/// Whether the pod serves.
+pub(crate) fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    pod.metadata.deletion_timestamp.is_none()
+        && conditions
+            .into_iter()
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
 /// The image that keeps a pod from its start because the kubelet can't get it.
 pub(crate) fn unpullable_image(pod: &Pod) -> Option<&str> {
     container_statuses(pod)
@@ -70,8 +82,19 @@ pub(crate) fn unpullable_image(pod: &Pod) -> Option<&str> {
         .map(|container| wanted_image(pod, container))
 }
 
+pub(crate) fn phase(pod: &Pod) -> &str {
+    let status = pod.status.as_ref();
+    status
+        .and_then(|status| status.phase.as_deref())
+        .unwrap_or_default()
+}
+
+pub(crate) fn has_ended(pod: &Pod) -> bool {
+    matches!(phase(pod), "Succeeded" | "Failed")
+}
+
 /// Init containers first, as they run.
-fn container_statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+pub(crate) fn container_statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     pod.status.iter().flat_map(|status| {
         let init = status.init_container_statuses.iter().flatten();
         init.chain(status.container_statuses.iter().flatten())
@@ -176,15 +199,14 @@ pub(crate) fn mount_hint<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<
     })
 }
 
-fn is_being_created(pod: &Pod) -> bool {
-    let statuses = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.container_statuses.as_ref());
-    statuses
-        .into_iter()
-        .flatten()
-        .any(|container| waiting_reason(container) == Some("ContainerCreating"))
+/// Not even its first container runs. With init containers, Kubernetes has another word for it.
+pub(crate) fn is_being_created(pod: &Pod) -> bool {
+    container_statuses(pod).next().is_some_and(|first| {
+        matches!(
+            waiting_reason(first),
+            Some("ContainerCreating" | "PodInitializing")
+        )
+    })
 }
 
 /// What a container said last before it ended.

@@ -1,55 +1,65 @@
-//! The chat server: its Deployment and Service. It rolls behind the gate of the migration, and only with content that exists.
+//! The chat server: its Deployment and Service. It rolls behind the gate of the migration and the content; what the bot says it
+//! reads from the database.
 
 use std::collections::BTreeMap;
 
 use chatapp_crds::{ChatApp, ConditionType};
 use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, Container, ContainerPort, EnvVar, KeyToPath, PodSpec, PodTemplateSpec,
-    ResourceRequirements, SecretVolumeSource, Volume, VolumeMount,
+    Container, ContainerPort, EnvVar, KeyToPath, PodSpec, PodTemplateSpec, ResourceRequirements,
+    SecretVolumeSource, Volume, VolumeMount,
 };
 
 use super::{
-    Observed,
-    content::ContentState,
+    Observed, autoscaling,
     database::{self, Source},
     migration::Migration,
     names::{self, Component},
+    pooler,
     verdict::Verdict,
     workload::{self, Workload},
 };
 
+/// Variable of the servers that connect through a pool: its host.
+pub(crate) const DATABASE_HOST: &str = "DATABASE_HOST";
+
 /// Annotation of the pod template: the migration that it was let through by.
 const MIGRATION_ANNOTATION: &str = "sillychat.io/migration";
-/// Annotation of the pod template: hash of the content, so that a change rolls the pods.
-const CONTENT_ANNOTATION: &str = "sillychat.io/content-hash";
 
 const DATABASE_FOLDER: &str = "/etc/chat-server/database";
-const CONTENT_FOLDER: &str = "/etc/chat-server/content";
 
-/// The server as the spec wants it, held back until the migration is done and the content is there.
+/// The server as the spec wants it, held back until the migration is done and, if it differs from the one that was let through
+/// last, the content is loaded.
 pub(crate) fn workload(
     app: &ChatApp,
     source: &Source<'_>,
     observed: &Observed,
     migration: &Migration,
-    content: &ContentState,
+    content: &Verdict,
 ) -> Workload {
-    let held = match &migration.verdict {
-        Verdict::Done(_) => content.trouble(),
-        Verdict::Failed(reason) => Some(Verdict::failed(reason.reason, reason.message.clone())),
-        Verdict::Waiting(reason) => Some(Verdict::waiting(
-            "WaitingForMigration",
-            reason.message.clone(),
-        )),
-    };
+    let template = template(app, source, &migration.key);
+    let live = observed.get(&names::server(app));
+    let is_new = live.as_ref().and_then(workload::applied_template).as_ref() != Some(&template);
+    let held = behind(&migration.verdict, "WaitingForMigration").or_else(|| {
+        let content = behind(content, "WaitingForContent");
+        content.filter(|_| is_new)
+    });
     Workload {
         component: Component::Server,
         condition: ConditionType::ServerAvailable,
         name: names::server(app),
-        replicas: app.spec.server.replicas,
-        template: template(app, source, &migration.key, content),
-        live: observed.get(&names::server(app)),
+        scale: autoscaling::scale(app),
+        template,
+        live,
         held,
+    }
+}
+
+/// What holds the next step back.
+fn behind(step: &Verdict, waiting: &'static str) -> Option<Verdict> {
+    match step {
+        Verdict::Done(_) => None,
+        Verdict::Failed(_) => Some(step.clone()),
+        Verdict::Waiting(reason) => Some(Verdict::waiting(waiting, reason.message.clone())),
     }
 }
 
@@ -63,37 +73,14 @@ pub(crate) fn migration_mark(template: &PodTemplateSpec) -> Option<&String> {
         .get(MIGRATION_ANNOTATION)
 }
 
-fn template(
-    app: &ChatApp,
-    source: &Source<'_>,
-    migration_key: &str,
-    content: &ContentState,
-) -> PodTemplateSpec {
+fn template(app: &ChatApp, source: &Source<'_>, migration_key: &str) -> PodTemplateSpec {
     let (database_env, database_volume, database_mount) = database_access(app, source);
     let mut env = vec![
         variable("LISTEN", format!("0.0.0.0:{}", workload::CONTAINER_PORT)),
         database_env,
     ];
-    let mut volumes = vec![database_volume];
-    let mut mounts = vec![database_mount];
-    let mut annotations =
-        BTreeMap::from([(MIGRATION_ANNOTATION.to_owned(), migration_key.to_owned())]);
-    if let ContentState::Present { config_map, hash } = content {
-        annotations.insert(CONTENT_ANNOTATION.to_owned(), hash.clone());
-        env.push(variable(
-            "CONTENT_FILE",
-            format!("{CONTENT_FOLDER}/{}", chatapp_crds::CONTENT_KEY),
-        ));
-        volumes.push(Volume {
-            name: "content".to_owned(),
-            config_map: Some(ConfigMapVolumeSource {
-                name: config_map.clone(),
-                ..ConfigMapVolumeSource::default()
-            }),
-            ..Volume::default()
-        });
-        mounts.push(mount("content", CONTENT_FOLDER));
-    }
+    env.extend(pooler::host(app).map(|host| variable(DATABASE_HOST, host)));
+    let annotations = BTreeMap::from([(MIGRATION_ANNOTATION.to_owned(), migration_key.to_owned())]);
     let container = Container {
         name: "chat-server".to_owned(),
         image: Some(app.spec.server.image.clone()),
@@ -105,11 +92,11 @@ fn template(
             ..ContainerPort::default()
         }]),
         resources: Some(resources(app)),
-        volume_mounts: Some(mounts),
+        volume_mounts: Some(vec![database_mount]),
         ..Container::default()
     };
     let pod = PodSpec {
-        volumes: Some(volumes),
+        volumes: Some(vec![database_volume]),
         ..PodSpec::default()
     };
     workload::serving_template(
@@ -122,7 +109,7 @@ fn template(
     )
 }
 
-/// How `serve` and `migrate` get at the database: the URL in a file, which a rotated password reaches too.
+/// How `serve` and Jobs get at the database: the URL in a file, which a rotated password reaches too.
 pub(crate) fn database_access(app: &ChatApp, source: &Source<'_>) -> (EnvVar, Volume, VolumeMount) {
     let (secret, key) = database::url_secret(app, source);
     let volume = Volume {
@@ -161,7 +148,7 @@ pub(crate) fn resources(app: &ChatApp) -> ResourceRequirements {
         .unwrap_or_else(|| workload::resources("50m", "64Mi", "256Mi"))
 }
 
-fn variable(name: &str, value: String) -> EnvVar {
+pub(crate) fn variable(name: &str, value: String) -> EnvVar {
     EnvVar {
         name: name.to_owned(),
         value: Some(value),
@@ -169,7 +156,7 @@ fn variable(name: &str, value: String) -> EnvVar {
     }
 }
 
-fn mount(name: &str, path: &str) -> VolumeMount {
+pub(crate) fn mount(name: &str, path: &str) -> VolumeMount {
     VolumeMount {
         name: name.to_owned(),
         mount_path: path.to_owned(),

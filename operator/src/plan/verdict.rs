@@ -40,6 +40,16 @@ impl Verdict {
         })
     }
 
+    /// The same, with something to know besides if it is done.
+    pub(crate) fn with_remark(self, remark: Option<String>) -> Self {
+        match (self, remark) {
+            (Self::Done(Reason { reason, message }), Some(remark)) => {
+                Self::done(reason, format!("{message}; {remark}"))
+            }
+            (verdict, _) => verdict,
+        }
+    }
+
     pub(crate) const fn is_done(&self) -> bool {
         matches!(self, Self::Done(_))
     }

@@ -10,9 +10,9 @@ use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
         core::v1::{
-            Capabilities, Container, HTTPGetAction, Lifecycle, LifecycleHandler, Pod,
-            PodSecurityContext, PodSpec, PodTemplateSpec, Probe, SeccompProfile, SecurityContext,
-            Service, ServicePort, ServiceSpec, SleepAction, TopologySpreadConstraint,
+            Capabilities, Container, HTTPGetAction, Lifecycle, LifecycleHandler,
+            LocalObjectReference, Pod, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
+            SeccompProfile, SecurityContext, Service, ServicePort, ServiceSpec, SleepAction,
         },
     },
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
@@ -21,12 +21,14 @@ use kube::{ResourceExt, api::ObjectMeta};
 use serde_json::json;
 
 use super::{
-    Child,
+    Child, Observed, disruption,
     names::{self, Component},
     pods,
+    prune::Kept,
+    scheduling,
     verdict::Verdict,
 };
-use crate::compare::covers;
+use crate::{compare::covers, kinds::Kind};
 
 /// Annotation of a Deployment: the pod template that the gate let through last, as JSON.
 const TEMPLATE_ANNOTATION: &str = "sillychat.io/applied-template";
@@ -37,13 +39,34 @@ pub(crate) const SERVER_UID: i64 = 65532;
 pub(crate) const FRONTEND_UID: i64 = 101;
 /// Port that the containers listen on.
 pub(crate) const CONTAINER_PORT: i32 = 8080;
+/// Port of the Services.
+pub(crate) const SERVICE_PORT: i32 = 80;
+
+/// How many pods a Deployment is to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scale {
+    Fixed(i32),
+    /// An autoscaler decides, but not below `min`.
+    Auto {
+        min: i32,
+    },
+}
+
+impl Scale {
+    /// The fewest pods.
+    pub(crate) const fn min(self) -> i32 {
+        match self {
+            Self::Fixed(replicas) | Self::Auto { min: replicas } => replicas,
+        }
+    }
+}
 
 /// A Deployment and what the gate says to its pod template.
 pub(crate) struct Workload {
     pub(crate) component: Component,
     pub(crate) condition: ConditionType,
     pub(crate) name: String,
-    pub(crate) replicas: i32,
+    pub(crate) scale: Scale,
     pub(crate) template: PodTemplateSpec,
     pub(crate) live: Option<Deployment>,
     /// Why the present template may not roll yet.
@@ -53,17 +76,14 @@ pub(crate) struct Workload {
 impl Workload {
     /// The Deployment to apply; `None` as long as the gate is closed and there is no former version to keep.
     pub(crate) fn child(&self, app: &ChatApp) -> Option<Child> {
-        let template = match &self.held {
-            None => self.template.clone(),
-            Some(_) => applied_template(self.live.as_ref()?)?,
-        };
+        let template = self.let_through()?;
         let mut metadata = names::metadata(app, self.component, self.name.clone());
         let rendered = serde_json::to_string(&template).ok()?;
         metadata.annotations = Some(BTreeMap::from([(TEMPLATE_ANNOTATION.to_owned(), rendered)]));
         let deployment = Deployment {
             metadata,
             spec: Some(DeploymentSpec {
-                replicas: Some(self.replicas),
+                replicas: self.applied_replicas(),
                 selector: names::selector(app, self.component),
                 strategy: Some(DeploymentStrategy {
                     type_: Some("RollingUpdate".to_owned()),
@@ -79,7 +99,45 @@ impl Workload {
             }),
             ..Deployment::default()
         };
-        Some(Child::of(self.condition, &deployment))
+        let child = Child::of(self.condition, &deployment);
+        Some(match self.scale {
+            Scale::Fixed(_) => child,
+            Scale::Auto { .. } => child.giving_up("/spec/replicas"),
+        })
+    }
+
+    fn live_replicas(&self) -> Option<i32> {
+        self.live.as_ref()?.spec.as_ref()?.replicas
+    }
+
+    /// An autoscaler's number is left alone. But it has to be put on the way: it doesn't touch a Deployment without pods.
+    fn applied_replicas(&self) -> Option<i32> {
+        match (self.scale, self.live_replicas()) {
+            (Scale::Fixed(replicas), _) => Some(replicas),
+            (Scale::Auto { min }, None | Some(0)) => Some(min),
+            (Scale::Auto { .. }, Some(_)) => None,
+        }
+    }
+
+    /// How many pods should serve now.
+    pub(crate) fn wanted_replicas(&self) -> i32 {
+        match self.scale {
+            Scale::Fixed(replicas) => replicas,
+            Scale::Auto { min } => self.live_replicas().unwrap_or(min),
+        }
+    }
+
+    /// Image of the version that was let through, the present or the former one.
+    pub(crate) fn image(&self) -> Option<String> {
+        let pod = self.let_through()?.spec?;
+        pod.containers.first()?.image.clone()
+    }
+
+    fn let_through(&self) -> Option<PodTemplateSpec> {
+        match &self.held {
+            None => Some(self.template.clone()),
+            Some(_) => applied_template(self.live.as_ref()?),
+        }
     }
 
     fn is_paused(&self) -> bool {
@@ -99,16 +157,26 @@ impl Workload {
         let status = live.status.clone().unwrap_or_default();
         applied_template(live).as_ref() == Some(&self.template)
             && covers(&json!(spec.template), &json!(self.template))
-            && spec.replicas == Some(self.replicas)
             && status.observed_generation.is_some()
             && status.observed_generation == live.metadata.generation
-            && [
-                status.updated_replicas,
-                status.replicas,
-                status.available_replicas,
-            ]
-            .map(Option::unwrap_or_default)
-                == [self.replicas; 3]
+            && {
+                let [updated, total, available] = [
+                    status.updated_replicas,
+                    status.replicas,
+                    status.available_replicas,
+                ]
+                .map(Option::unwrap_or_default);
+                match self.scale {
+                    Scale::Fixed(replicas) => {
+                        spec.replicas == Some(replicas)
+                            && [updated, total, available] == [replicas; 3]
+                    }
+                    // Those that come because of the load are no rollout.
+                    Scale::Auto { min } => {
+                        spec.replicas >= Some(min) && updated == total && available >= min
+                    }
+                }
+            }
     }
 
     /// How the rollout stands. `pods` are all of the part; only those of the present template say what is in its way.
@@ -116,7 +184,7 @@ impl Workload {
         if let Some(held) = &self.held {
             return held.clone();
         }
-        let (wanted, name) = (self.replicas, &self.name);
+        let (wanted, name) = (self.wanted_replicas(), &self.name);
         let Some(live) = &self.live else {
             return Verdict::waiting("Creating", format!("Deployment {name} is being created"));
         };
@@ -129,9 +197,14 @@ impl Workload {
                     ),
                 )
             } else {
+                let serving = match self.scale {
+                    Scale::Fixed(_) => wanted.to_string(),
+                    // The number changes with the load: a condition that does would be written all the time.
+                    Scale::Auto { min } => format!("{min} or more"),
+                };
                 Verdict::done(
                     "Available",
-                    format!("Deployment {name}: {wanted}/{wanted} pods serve"),
+                    format!("Deployment {name}: {serving} pods serve"),
                 )
             };
         }
@@ -162,6 +235,12 @@ impl Workload {
         })
     }
 
+    /// How many of the pods the drain of a node takes at a time.
+    pub(crate) fn budget(&self, app: &ChatApp) -> Option<Child> {
+        let name = self.name.clone();
+        disruption::budget(app, self.component, self.condition, name, self.scale.min())
+    }
+
     /// A Service in front of the pods: port 80, named http.
     pub(crate) fn service(&self, app: &ChatApp) -> Child {
         let service = Service {
@@ -171,7 +250,7 @@ impl Workload {
                 selector: names::selector(app, self.component).match_labels,
                 ports: Some(vec![ServicePort {
                     name: Some("http".to_owned()),
-                    port: 80,
+                    port: SERVICE_PORT,
                     protocol: Some("TCP".to_owned()),
                     target_port: Some(IntOrString::Int(CONTAINER_PORT)),
                     ..ServicePort::default()
@@ -211,6 +290,17 @@ fn rollout_trouble(live: &Deployment) -> Option<Verdict> {
     })
 }
 
+/// The accounts of pods and of Deployments: without its account no pod of a former template could be made again.
+pub(crate) fn accounts_in_use(observed: &Observed) -> Vec<Kept> {
+    let templates = observed.ours::<Deployment>().into_iter();
+    let templates = templates.filter_map(|deployment| deployment.spec?.template.spec);
+    let pods = observed.all::<Pod>().into_iter();
+    templates
+        .chain(pods.filter_map(|pod| pod.spec))
+        .filter_map(|pod| Some((Kind::ServiceAccount, pod.service_account_name?)))
+        .collect()
+}
+
 /// The template that was let through last.
 pub(crate) fn applied_template(deployment: &Deployment) -> Option<PodTemplateSpec> {
     serde_json::from_str(deployment.annotations().get(TEMPLATE_ANNOTATION)?).ok()
@@ -229,11 +319,10 @@ pub(crate) fn pull_policy(image: &str) -> String {
 /// The parts of a pod that satisfy the restricted Pod Security Standard.
 /// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
 pub(crate) fn pod_defaults(app: &ChatApp, uid: i64) -> PodSpec {
-    PodSpec {
+    let pod = PodSpec {
         service_account_name: Some(names::service_account(app)),
         automount_service_account_token: Some(false),
-        image_pull_secrets: (!app.spec.image_pull_secrets.is_empty())
-            .then(|| app.spec.image_pull_secrets.clone()),
+        image_pull_secrets: pull_secrets(app),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
             run_as_user: Some(uid),
@@ -246,7 +335,13 @@ pub(crate) fn pod_defaults(app: &ChatApp, uid: i64) -> PodSpec {
             ..PodSecurityContext::default()
         }),
         ..PodSpec::default()
-    }
+    };
+    scheduling::place(app, pod)
+}
+
+pub(crate) fn pull_secrets(app: &ChatApp) -> Option<Vec<LocalObjectReference>> {
+    let secrets = &app.spec.image_pull_secrets;
+    (!secrets.is_empty()).then(|| secrets.clone())
 }
 
 pub(crate) fn container_security() -> SecurityContext {
@@ -314,13 +409,7 @@ pub(crate) fn serving_template(
             volumes: pod.volumes,
             // 5 s of preStop, 25 s for requests under way, and some slack.
             termination_grace_period_seconds: Some(35),
-            topology_spread_constraints: Some(vec![TopologySpreadConstraint {
-                max_skew: 1,
-                topology_key: "kubernetes.io/hostname".to_owned(),
-                when_unsatisfiable: "ScheduleAnyway".to_owned(),
-                label_selector: Some(names::selector(app, component)),
-                ..TopologySpreadConstraint::default()
-            }]),
+            topology_spread_constraints: Some(scheduling::spread(app, component)),
             ..pod_defaults(app, uid)
         }),
     }

@@ -24,6 +24,8 @@ pub(crate) const ADMINISTRATOR: &str = "administrator";
 
 const CHATAPP_CRD: &str =
     include_str!("../../../manifests/platform/crds/chatapps.sillychat.io.yaml");
+const OPERATOR_NAMESPACE: &str =
+    include_str!("../../../manifests/platform/operator/namespace.yaml");
 const OPERATOR_RIGHTS: &str = include_str!("../../../manifests/platform/operator/rbac.yaml");
 
 /// A running API server.
@@ -35,13 +37,15 @@ pub(crate) struct ApiServer {
 }
 
 impl ApiServer {
-    /// The one that tests share. It has a stand-in for CloudNativePG's CRD, and collects garbage.
+    /// The one that tests share. It has stand-ins for the CRDs of CloudNativePG and of the Gateway API, and collects garbage.
     pub(crate) async fn shared() -> &'static Self {
         static SHARED: OnceCell<ApiServer> = OnceCell::const_new();
         SHARED
             .get_or_init(async || {
                 let mut server = Self::start().await;
                 server.install_cloudnative_pg().await;
+                let group = "gateway.networking.k8s.io";
+                server.install_stub(group, "HTTPRoute", "httproutes").await;
                 server.start_controllers();
                 server
             })
@@ -89,7 +93,7 @@ impl ApiServer {
                 "--endpoint-reconciler-type=none".to_owned(),
                 format!("--secure-port={port}"),
                 format!("--cert-dir={}", file("certificates")),
-                "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+                "--service-cluster-ip-range=10.0.0.0/16".to_owned(),
                 "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
                 format!(
                     "--service-account-signing-key-file={}",
@@ -114,23 +118,37 @@ impl ApiServer {
             processes: vec![api_server, etcd],
         };
         server.wait_until_ready().await;
-        server.apply(&documents(CHATAPP_CRD)).await;
-        let rights: Vec<Value> = documents(OPERATOR_RIGHTS)
-            .into_iter()
-            .filter(|object| object["kind"] != "ServiceAccount")
-            .collect();
+        server.install_crd().await;
+        server.apply(&documents(OPERATOR_NAMESPACE)).await;
+        let mut rights = documents(OPERATOR_RIGHTS);
+        rights.retain(|object| object["kind"] != "ServiceAccount");
         server.apply(&rights).await;
         server.wait_until_operator_may().await;
-        server.wait_until_served("sillychat.io/v1alpha1").await;
         server
+            .wait_until_served("sillychat.io/v1alpha1", "ChatApp")
+            .await;
+        server
+    }
+
+    /// Our CRD.
+    pub(crate) async fn install_crd(&self) {
+        self.apply(&documents(CHATAPP_CRD)).await;
+    }
+
+    /// The port that it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// The garbage collector and the end of namespaces are Kubernetes' own; what else its controllers do, the tests play. They
     /// learn of new kinds only after half a minute: what they have to know must be there.
     fn start_controllers(&mut self) {
         let kubeconfig = self.directory.join("controllers.kubeconfig");
-        std::fs::write(&kubeconfig, self.kubeconfig(ADMINISTRATOR).to_string())
-            .expect("a kubeconfig");
+        std::fs::write(
+            &kubeconfig,
+            self.kubeconfig(ADMINISTRATOR, None).to_string(),
+        )
+        .expect("a kubeconfig");
         let controllers = Process::start(
             &[
                 programs()
@@ -164,14 +182,24 @@ impl ApiServer {
         }
     }
 
-    /// A stand-in for CloudNativePG's CRD: any `Cluster` goes.
+    /// Stand-ins for CloudNativePG's CRDs: any `Cluster` and any `Pooler` go.
     pub(crate) async fn install_cloudnative_pg(&self) {
+        let group = "postgresql.cnpg.io";
+        self.install_stub(group, "Pooler", "poolers").await;
+        self.install_stub(group, "Cluster", "clusters").await;
+    }
+
+    /// A stand-in for a CRD, version v1.
+    async fn install_stub(&self, group: &str, kind: &str, plural: &str) {
         let crd = json!({
             "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": "clusters.postgresql.cnpg.io"},
+            "metadata": {
+                "name": format!("{plural}.{group}"),
+                "annotations": {"api-approved.kubernetes.io": "unapproved, a stand-in in a test"},
+            },
             "spec": {
-                "group": "postgresql.cnpg.io", "scope": "Namespaced",
-                "names": {"kind": "Cluster", "listKind": "ClusterList", "plural": "clusters", "singular": "cluster"},
+                "group": group, "scope": "Namespaced",
+                "names": {"kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": kind.to_lowercase()},
                 "versions": [{
                     "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
                     "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
@@ -179,7 +207,7 @@ impl ApiServer {
             },
         });
         self.apply(&[crd]).await;
-        self.wait_until_served("postgresql.cnpg.io/v1").await;
+        self.wait_until_served(&format!("{group}/v1"), kind).await;
     }
 
     async fn apply(&self, objects: &[Value]) {
@@ -191,10 +219,18 @@ impl ApiServer {
                     .and_then(Value::as_str)
                     .expect("a manifest")
             };
-            let (group, version) = text("/apiVersion").split_once('/').expect("a group");
+            let (group, version) = text("/apiVersion")
+                .split_once('/')
+                .unwrap_or(("", text("/apiVersion")));
             let kind = GroupVersionKind::gvk(group, version, text("/kind"));
-            let api: Api<DynamicObject> =
-                Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
+            let resource = ApiResource::from_gvk(&kind);
+            let namespace = object
+                .pointer("/metadata/namespace")
+                .and_then(Value::as_str);
+            let api: Api<DynamicObject> = match namespace {
+                Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+                None => Api::all_with(client.clone(), &resource),
+            };
             api.patch(
                 text("/metadata/name"),
                 &PatchParams::apply(ADMINISTRATOR),
@@ -223,17 +259,21 @@ impl ApiServer {
         .expect("rbac.yaml lets the operator write the status of ChatApps");
     }
 
-    async fn wait_until_served(&self, api_version: &str) {
+    async fn wait_until_served(&self, api_version: &str, kind: &str) {
         let client = self.client().await;
-        try_until(async || client.list_api_group_resources(api_version).await.ok())
-            .await
-            .unwrap_or_else(|| panic!("the API server does not serve {api_version}"));
+        try_until(async || {
+            let list = client.list_api_group_resources(api_version).await.ok()?;
+            let mut kinds = list.resources.iter();
+            kinds.any(|found| found.kind == kind).then_some(())
+        })
+        .await
+        .unwrap_or_else(|| panic!("the API server does not serve {api_version} {kind}"));
     }
 
     /// A client with all rights.
     pub(crate) async fn client(&self) -> Client {
         let kubeconfig: Kubeconfig =
-            serde_json::from_value(self.kubeconfig(ADMINISTRATOR)).expect("a kubeconfig");
+            serde_json::from_value(self.kubeconfig(ADMINISTRATOR, None)).expect("a kubeconfig");
         let options = KubeConfigOptions::default();
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
         let mut config = config.expect("a configuration");
@@ -241,13 +281,13 @@ impl ApiServer {
         Client::try_from(config).expect("a client")
     }
 
-    /// How a user of the token file gets at the API server.
-    pub(crate) fn kubeconfig(&self, user: &str) -> Value {
+    /// How a user of the token file gets at the API server; through `port`, if there is something in between.
+    pub(crate) fn kubeconfig(&self, user: &str, port: Option<u16>) -> Value {
         json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "it",
             "contexts": [{"name": "it", "context": {"cluster": "it", "user": user}}],
             "clusters": [{"name": "it", "cluster": {
-                "server": format!("https://127.0.0.1:{}", self.port),
+                "server": format!("https://127.0.0.1:{}", port.unwrap_or(self.port)),
                 "insecure-skip-tls-verify": true,
             }}],
             "users": [{"name": user, "user": {"token": token(user)}}],

@@ -11,6 +11,8 @@ pub(crate) struct Request {
     verb: String,
     user: User,
     #[serde(default)]
+    user_agent: String,
+    #[serde(default)]
     object_ref: Object,
 }
 
@@ -55,6 +57,11 @@ impl Request {
             name.clone_into(&mut self.object_ref.name);
         }
         self.what()
+    }
+
+    /// Whether the operator that calls itself so has asked.
+    pub(crate) fn is_by(&self, identity: &str) -> bool {
+        self.user_agent.contains(&format!("({identity}-"))
     }
 
     pub(crate) fn is_by_operator(&self) -> bool {

@@ -3,7 +3,7 @@
 use chatapp_crds::{ChatApp, ConditionType, DATABASE_FINALIZER, RETAINED_LABEL};
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    batch::v1::Job,
+    batch::v1::{CronJob, Job},
     core::v1::{Namespace, Pod},
 };
 use kube::{
@@ -51,7 +51,9 @@ async fn until_gone(world: &World<'_>) {
 async fn is_retained_and_adopted(namespace: &str, params: &DeleteParams) {
     let server = ApiServer::shared().await;
     let world = World::new(server, namespace).await;
-    world.create_app(spec()).await;
+    let mut spec = spec();
+    spec["retention"] = json!({"days": 30});
+    world.create_app(spec.clone()).await;
     let app = world.bring_up().await;
     assert!(
         app.finalizers()
@@ -70,7 +72,16 @@ async fn is_retained_and_adopted(namespace: &str, params: &DeleteParams) {
     );
     assert_eq!(left.data["spec"], before.data["spec"]);
 
-    world.create_app(spec()).await;
+    assert!(
+        world
+            .api::<CronJob>()
+            .get_opt("demo-purge")
+            .await
+            .expect("an answer")
+            .is_none()
+    );
+
+    world.create_app(spec).await;
     world.bring_up().await;
     let adopted = cluster(&world).await.expect("the Cluster stays");
     assert_eq!(adopted.uid(), before.uid());
@@ -186,7 +197,7 @@ async fn a_migration_ends_before_its_database_is_left_behind() {
     let world = World::new(server, "deletion-migration").await;
     world.create_app(spec()).await;
     world.report_cluster(3, "healthy").await;
-    let job = world.until_migration().await;
+    let job = world.until_job().await;
     let mut template = job.spec.as_ref().expect("a spec").template.clone();
     let metadata = template.metadata.get_or_insert_default();
     metadata.name = Some("migrating".to_owned());

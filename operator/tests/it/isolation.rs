@@ -7,6 +7,8 @@ use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::Job,
     core::v1::{Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
+    policy::v1::PodDisruptionBudget,
 };
 use kube::{
     Resource, ResourceExt,
@@ -41,6 +43,8 @@ async fn children(world: &World<'_>, app: &ChatApp) -> BTreeSet<String> {
     all.extend(owned::<Service>(world, app).await);
     all.extend(owned::<ServiceAccount>(world, app).await);
     all.extend(owned::<Job>(world, app).await);
+    all.extend(owned::<NetworkPolicy>(world, app).await);
+    all.extend(owned::<PodDisruptionBudget>(world, app).await);
     all
 }
 
@@ -54,6 +58,7 @@ async fn names_that_are_close_or_like_a_childs_are_nobodys_trouble() {
         format!("{APP}-db"),
         format!("{APP}-server"),
         format!("{APP}-pods"),
+        format!("{APP}-jobs"),
         format!("{APP}-migrate"),
         format!("{long}b"),
         format!("{long}c"),
@@ -73,8 +78,8 @@ async fn names_that_are_close_or_like_a_childs_are_nobodys_trouble() {
     let mut seen = BTreeSet::new();
     for app in &apps {
         let children = children(&world, app).await;
-        // Account, two Services, two Deployments, a Job.
-        assert_eq!(children.len(), 6, "{}: {children:?}", app.name_any());
+        // Account, two Services, two Deployments, a Job, four policies, two budgets.
+        assert_eq!(children.len(), 12, "{}: {children:?}", app.name_any());
         for child in children {
             assert!(seen.insert(child.clone()), "{child} has two owners");
         }

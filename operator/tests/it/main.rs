@@ -7,18 +7,30 @@
 
 mod api_server;
 mod audit;
-mod operator;
-mod process;
-mod wait;
-mod world;
-
+mod content;
 mod deletion;
 mod drift;
 mod foreign;
+mod import;
 mod install;
 mod isolation;
 mod late_cloudnative_pg;
+mod leader;
+mod operator;
+mod outage;
+mod process;
+mod proxy;
 mod prune;
 mod rest;
+mod retention;
+mod route;
 mod rules;
+mod rules_of_routes;
+mod rules_of_scale;
+mod scale;
+mod scope;
+mod suspend;
+mod telemetry;
 mod upgrade;
+mod wait;
+mod world;

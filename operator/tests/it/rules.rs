@@ -9,14 +9,14 @@ use crate::{
     world::{APP, World, app, spec},
 };
 
-fn with(pointer: &str, value: Value) -> Value {
+pub(crate) fn with(pointer: &str, value: Value) -> Value {
     let mut spec = spec();
     let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
     spec.pointer_mut(parent).expect("a parent")[key] = value;
     spec
 }
 
-fn external() -> Value {
+pub(crate) fn external() -> Value {
     json!({"urlSecretRef": {"name": "database", "key": "url"}})
 }
 
@@ -36,7 +36,8 @@ async fn a_small_chat_app_is_accepted_and_gets_defaults() {
     );
     let created = api.create(&PostParams::default(), &object).await;
     let spec = &created.expect("accepted").data["spec"];
-    assert_eq!(spec["server"]["replicas"], 2);
+    // The default is the operator's: one of the API would be in the way of autoscaling.
+    assert!(spec["server"]["replicas"].is_null());
     assert_eq!(spec["frontend"]["replicas"], 2);
     assert_eq!(spec["database"]["cluster"]["instances"], 3);
 }
@@ -66,6 +67,14 @@ async fn what_breaks_a_rule_is_refused_with_what_to_do() {
     let cases = [
         (APP, with("/database", both), one_kind),
         (APP, with("/database", json!({})), one_kind),
+        (
+            APP,
+            with(
+                "/database",
+                json!({"external": external(), "deletionPolicy": "Delete"}),
+            ),
+            "an external database is not the operator's to delete: remove deletionPolicy",
+        ),
         (&long, spec(), name),
         ("1chat", spec(), name),
         ("my.chat", spec(), name),
@@ -94,13 +103,47 @@ async fn what_breaks_a_rule_is_refused_with_what_to_do() {
             "spec.database.cluster.instances in body should be greater than or equal to 1",
         ),
     ];
-    for (name, spec, message) in cases {
+    for (name, spec, message) in cases.into_iter().chain(of_jobs()) {
         let created = world
             .api::<ChatApp>()
             .create(&PostParams::default(), &app(name, &spec))
             .await;
         refused(created, message, &format!("{name}: {spec}"));
     }
+}
+
+/// What is said to imports and retentions.
+fn of_jobs() -> Vec<(&'static str, Value, &'static str)> {
+    let claim = |path: &str| json!({"claimName": "prototype", "path": path});
+    let import = |sqlite: Value| with("/import", json!({ "sqlite": sqlite }));
+    let one_source = "spec.import.sqlite needs exactly one of 'persistentVolumeClaim'";
+    let inside = "must be the file's path inside the volume, such as 'data/chat.db'";
+    let config_map = json!({"name": "prototype", "key": "chat.db"});
+    [
+        (import(json!({})), one_source),
+        (
+            import(json!({"persistentVolumeClaim": claim("chat.db"), "configMapRef": config_map})),
+            one_source,
+        ),
+        (
+            import(json!({"persistentVolumeClaim": claim("/chat.db")})),
+            inside,
+        ),
+        (
+            import(json!({"persistentVolumeClaim": claim("a/../../chat.db")})),
+            inside,
+        ),
+        (
+            with("/retention", json!({"days": 0})),
+            "spec.retention.days in body should be greater than or equal to 1",
+        ),
+        (
+            with("/retention", json!({"days": 36501})),
+            "spec.retention.days in body should be less than or equal to 36500",
+        ),
+    ]
+    .map(|(spec, message)| (APP, spec, message))
+    .into()
 }
 
 #[tokio::test]
@@ -142,7 +185,7 @@ async fn a_change_that_would_lose_messages_is_refused() {
     }
 }
 
-fn refused(result: kube::Result<ChatApp>, message: &str, what: &str) {
+pub(crate) fn refused(result: kube::Result<ChatApp>, message: &str, what: &str) {
     match result {
         Ok(_) => panic!("accepted: {what}"),
         Err(error) => assert!(

@@ -9,7 +9,7 @@ use k8s_openapi::{
     api::{
         apps::v1::Deployment,
         batch::v1::Job,
-        core::v1::{Namespace, Service},
+        core::v1::{ConfigMap, Namespace, Pod, Service},
     },
     apimachinery::pkg::apis::meta::v1::Condition,
 };
@@ -33,6 +33,8 @@ use crate::{
 
 /// Name of the ChatApp of each test.
 pub(crate) const APP: &str = "demo";
+/// Name of the content `ConfigMap`.
+pub(crate) const CONTENT: &str = "content";
 /// Annotation that means nothing to the operator.
 const TOUCHED: &str = "example.org/touched";
 
@@ -47,8 +49,8 @@ pub(crate) enum JobEnd {
 pub(crate) struct World<'a> {
     server: &'a ApiServer,
     pub(crate) client: Client,
-    namespace: String,
-    directory: PathBuf,
+    pub(crate) namespace: String,
+    pub(crate) directory: PathBuf,
     operator: Option<Operator>,
 }
 
@@ -228,8 +230,8 @@ impl<'a> World<'a> {
             .expect("the Cluster's status");
     }
 
-    /// The migration that has not ended.
-    pub(crate) async fn until_migration(&self) -> Job {
+    /// The Job that has not ended.
+    pub(crate) async fn until_job(&self) -> Job {
         self.until("a Job that runs", async || {
             self.collect_garbage().await;
             let mut jobs = self.all::<Job>().await.into_iter();
@@ -275,6 +277,57 @@ impl<'a> World<'a> {
             )
             .await
             .expect("the Job's status");
+    }
+
+    /// As the Job controller and a kubelet: the Job's pod has ended so, in the last of these containers.
+    pub(crate) async fn end_pod(&self, job: &Job, ends: &[(&str, i32, &Value)]) {
+        let mut template = json!(job.spec.as_ref().expect("a spec").template);
+        let name = format!("{}-pod", job.name_any());
+        template["metadata"]["name"] = json!(name);
+        template["metadata"]["labels"]["batch.kubernetes.io/job-name"] = json!(job.name_any());
+        template["metadata"]["ownerReferences"] = json!([{
+            "apiVersion": "batch/v1", "kind": "Job", "name": job.name_any(), "uid": job.uid(), "controller": true,
+        }]);
+        let pod: Pod = serde_json::from_value(template).expect("a Pod");
+        let api = self.api::<Pod>();
+        api.create(&PostParams::default(), &pod)
+            .await
+            .expect("the pod");
+        let status = |(name, code, told): &(&str, i32, &Value)| {
+            json!({"name": name, "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                "state": {"terminated": {"exitCode": code, "message": told.to_string()}}})
+        };
+        let has_init = pod
+            .spec
+            .as_ref()
+            .is_some_and(|spec| spec.init_containers.is_some());
+        let (init, main) = ends.split_at(usize::from(has_init));
+        let phase = match ends.last() {
+            Some((_, 0, _)) if !main.is_empty() => "Succeeded",
+            Some((_, 0, _)) => "Pending",
+            _ => "Failed",
+        };
+        let status = json!({"status": {
+            "phase": phase,
+            "initContainerStatuses": init.iter().map(status).collect::<Vec<_>>(),
+            "containerStatuses": main.iter().map(status).collect::<Vec<_>>(),
+        }});
+        api.patch_status(&name, &PatchParams::default(), &Patch::Merge(status))
+            .await
+            .expect("the pod's status");
+    }
+
+    /// Writes the content `ConfigMap`.
+    pub(crate) async fn write_content(&self, yaml: &str) {
+        let config_map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": CONTENT}, "data": {"content.yaml": yaml},
+        });
+        let api = self.api::<ConfigMap>();
+        let params = PatchParams::apply("hand");
+        api.patch(CONTENT, &params, &Patch::Apply(&config_map))
+            .await
+            .expect("the content");
     }
 
     /// As the Deployment controller: all pods of the present template serve.
@@ -374,6 +427,13 @@ pub(crate) fn is_ready(app: &ChatApp) -> bool {
     condition(app, ConditionType::Ready).is_some_and(|ready| {
         ready.status == "True" && ready.observed_generation == app.metadata.generation
     })
+}
+
+/// The same, with content.
+pub(crate) fn spec_with_content() -> Value {
+    let mut spec = spec();
+    spec["content"] = json!({"configMapRef": {"name": CONTENT}});
+    spec
 }
 
 /// Image of a Deployment's only container.

@@ -8,31 +8,33 @@ use super::*;
 use crate::on_both_storages;
 
 #[track_caller]
-fn assert_refused(prototype: &Prototype, reason: &str) {
+fn assert_refused(prototype: &Prototype, code: i32, reason: &str) {
     let database = Database::sqlite();
     database.migrate();
-    prototype.import(&database, &[]).expect_failure(1, reason);
+    prototype
+        .import(&database, &[])
+        .expect_failure(code, reason);
 }
 
 #[test]
 fn what_is_not_the_prototypes_file_is_refused() {
     let prototype = Prototype::without_tables();
-    assert_refused(&prototype, "No such file");
+    assert_refused(&prototype, 1, "No such file");
     fs::create_dir(prototype.path()).expect("made");
-    assert_refused(&prototype, "is a directory");
+    assert_refused(&prototype, 1, "is a directory");
     fs::remove_dir(prototype.path()).expect("removed");
     fs::write(prototype.path(), "chat_id,time,sender,text\n".repeat(100)).expect("written");
-    assert_refused(&prototype, "is not an SQLite database");
+    assert_refused(&prototype, 3, "is not an SQLite database");
     fs::write(prototype.path(), "").expect("written");
-    assert_refused(&prototype, "has no table `messages`");
+    assert_refused(&prototype, 3, "has no table `messages`");
     prototype.execute(
         "CREATE VIEW messages AS SELECT 1 AS chat_id, 2 AS time, 'USER' AS sender, 'hi' AS text",
     );
-    assert_refused(&prototype, "has no table `messages`");
+    assert_refused(&prototype, 3, "has no table `messages`");
     prototype.execute("DROP VIEW messages; CREATE TABLE messages (chat_id, time, text)");
-    assert_refused(&prototype, "no column `sender`");
+    assert_refused(&prototype, 3, "no column `sender`");
     prototype.execute("DROP TABLE messages; CREATE TABLE messages (chat_id, time, sender, text, PRIMARY KEY (chat_id, time)) WITHOUT ROWID");
-    assert_refused(&prototype, "has no row numbers");
+    assert_refused(&prototype, 3, "has no row numbers");
 }
 
 on_both_storages! {

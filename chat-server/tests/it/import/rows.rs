@@ -124,7 +124,7 @@ on_both_storages! {
         database.migrate();
         let refused = prototype
             .import(&database, &[])
-            .expect_failure(1, "15 row(s) can't be taken, so nothing is imported: mend them, or set them aside with --rejects");
+            .expect_failure(3, "15 row(s) can't be taken, so nothing is imported: mend them, or set them aside with --rejects");
         for (row, reason) in BAD_ROWS {
             let number = row.split(',').next().expect("a number").replace("1 << 40", "1099511627776");
             let line = format!("row {number}: {reason}");
@@ -133,8 +133,25 @@ on_both_storages! {
         assert_eq!(refused.stdout.lines().filter(|line| line.starts_with("row ")).count(), BAD_ROWS.len());
         assert!(!format!("{refused:?}").contains(SECRET), "{refused:?}");
         assert_nothing_written(&database).await;
-        prototype.import(&database, &["--dry-run"]).expect_failure(1, "can't be taken");
+        prototype.import(&database, &["--dry-run"]).expect_failure(3, "can't be taken");
         assert_nothing_written(&database).await;
+    }
+
+    async fn the_counts_are_told_to_the_program_that_started_it(database) {
+        database.migrate();
+        let prototype = with_bad_rows();
+        let [rejects, outcome] = ["rejects.jsonl", "outcome"].map(|name| prototype.file(name).display().to_string());
+        let import = |arguments: &[&str]| -> serde_json::Value {
+            prototype.import(&database, &[&["--outcome", &outcome], arguments].concat());
+            serde_json::from_slice(&std::fs::read(&outcome).expect("a file")).expect("JSON")
+        };
+        let refused = import(&[]);
+        let message = refused["message"].as_str().expect("a text");
+        assert!(message.contains("row -3: its number is outside") && !message.contains(SECRET), "{message}");
+        let told = import(&["--rejects", &rejects, "--verify"]);
+        assert_eq!(told["import"], json!({"rows": 2, "chats": 1, "rejected": 15}));
+        let again = import(&["--rejects", &format!("{rejects}.2"), "--verify"]);
+        assert_eq!(again["import"], told["import"]);
     }
 
     async fn rejects_are_set_aside_and_the_others_imported(database) {

@@ -29,7 +29,7 @@ fn assert_found(prototype: &Prototype, database: &Database, line: &str) {
     // Alone, on a file that was imported before.
     let report = prototype
         .import(database, &["--verify", "--dry-run"])
-        .expect_failure(1, "1 row(s) differ between the file and the database");
+        .expect_failure(3, "1 row(s) differ between the file and the database");
     assert!(
         report.stdout.lines().any(|it| it == line),
         "{line:?} isn't in {report:?}"

@@ -1,0 +1,111 @@
+//! The API server is away for a while, or the operator is to end while it works.
+
+use std::time::{Duration, Instant};
+
+use chatapp_crds::ChatApp;
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::ConfigMap};
+use kube::{Api, api::PostParams};
+use serde_json::json;
+
+use crate::{
+    api_server::ApiServer,
+    operator::{Operator, Options},
+    proxy::Proxy,
+    world::{APP, World, app, spec},
+};
+
+#[tokio::test]
+async fn after_an_outage_work_goes_on_by_itself() {
+    let server = ApiServer::shared().await;
+    let world = World::without_operator(server, "outage").await;
+    let proxy = Proxy::start(server).await;
+    let options = Options {
+        namespaces: world.namespace.clone(),
+        port: Some(proxy.port),
+        ..Options::default()
+    };
+    let operator = Operator::spawn(server, &world.directory, "operator", options);
+    operator.until_ready().await;
+    world.create_app(spec()).await;
+    world.bring_up().await;
+
+    proxy.cut();
+    world
+        .edit::<ChatApp>(APP, json!({"spec": {"server": {"replicas": 5}}}))
+        .await;
+    // All watches have tried several times: the pauses are at their longest.
+    let (start, long) = (Instant::now(), Duration::from_secs(20));
+    world
+        .until("the outage to last", async || {
+            (start.elapsed() > long).then_some(())
+        })
+        .await;
+    let (status, text) = operator.ask("livez").await.expect("an answer");
+    assert_eq!(status, 200, "a restart would not help: {text}");
+    proxy.mend();
+    let start = Instant::now();
+    world
+        .until("the change of the time of the outage", async || {
+            let live: Deployment = world.api().get("demo-server").await.ok()?;
+            (live.spec?.replicas == Some(5)).then_some(())
+        })
+        .await;
+    assert!(
+        start.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        start.elapsed()
+    );
+    operator.stop();
+}
+
+#[tokio::test]
+async fn passes_under_way_are_finished_before_the_end() {
+    let server = ApiServer::shared().await;
+    let mut world = World::without_operator(server, "stop").await;
+    let content: ConfigMap = serde_json::from_value(json!({
+        "metadata": {"name": "content"}, "data": {"content.yaml": "greetings: [Hello]"},
+    }))
+    .expect("a ConfigMap");
+    let created = world.api().create(&PostParams::default(), &content).await;
+    created.expect("the content");
+    let mut spec = spec();
+    spec["content"] = json!({"configMapRef": {"name": "content"}});
+    let apps: Api<ChatApp> = world.api();
+    for number in 0..20 {
+        let app = app(&format!("app-{number}"), &spec);
+        apps.create(&PostParams::default(), &app)
+            .await
+            .expect("a ChatApp");
+    }
+    world.start_operator().await;
+    world
+        .until("the first pass", async || {
+            let requests = world.requests();
+            requests
+                .iter()
+                .any(|request| {
+                    request.is_by_operator() && request.what() == "get configmaps/content"
+                })
+                .then_some(())
+        })
+        .await;
+    world.stop_operator();
+
+    let requests = world.requests();
+    let by_operator = requests.iter().filter(|request| request.is_by_operator());
+    let what: Vec<String> = by_operator.map(crate::audit::Request::what).collect();
+    // A pass reads the content first, and writes the status of a new ChatApp last.
+    let begun = what
+        .iter()
+        .filter(|what| *what == "get configmaps/content")
+        .count();
+    let ended = what
+        .iter()
+        .filter(|what| what.starts_with("patch chatapps/"))
+        .count();
+    assert!(begun > 0 && begun <= 20, "{what:?}");
+    assert!(
+        ended >= begun.min(20),
+        "{begun} passes have begun, {ended} have ended: {what:?}"
+    );
+}
