@@ -29,7 +29,7 @@ async fn text_of(world: &World<'_>, job: &Job) -> String {
 }
 
 async fn mark(world: &World<'_>) -> Option<String> {
-    let account: ServiceAccount = world.api().get(APP).await.expect("the account");
+    let account: ServiceAccount = world.api().get("demo-pods").await.expect("the account");
     account.annotations().get("sillychat.io/content").cloned()
 }
 

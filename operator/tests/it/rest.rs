@@ -65,7 +65,7 @@ async fn at_rest_nothing_is_written_with_every_field() {
     // As CloudNativePG and the kubelet: a pod of the pool.
     let pod: Pod = serde_json::from_value(json!({
         "metadata": {"name": "pool", "labels": {"sillychat.io/chatapp": "demo", "app.kubernetes.io/component": "pooler"}},
-        "spec": {"serviceAccountName": "demo", "automountServiceAccountToken": false, "containers": [{"name": "x", "image": "x"}]},
+        "spec": {"serviceAccountName": "demo-pods", "automountServiceAccountToken": false, "containers": [{"name": "x", "image": "x"}]},
     }))
     .expect("a Pod");
     let api = world.api::<Pod>();
