@@ -55,7 +55,10 @@ pub(crate) fn plan(
         Ok(wanted) => wanted,
         Err(missing) => return Content::stands(missing, former),
     };
-    let is_untouched = former.is_none() && job::jobs_of(observed, Component::Content).is_empty();
+    // What a former ChatApp has put into a database that was adopted isn't what this one wants.
+    let is_untouched = former.is_none()
+        && job::jobs_of(observed, Component::Content).is_empty()
+        && !database::is_adopted(app, observed);
     if wanted.is_none() && is_untouched {
         return Content::stands(built_in(), None);
     }

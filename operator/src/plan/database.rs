@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use chatapp_crds::{ChatApp, Cluster, DeletionPolicy, External};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde_json::{Value, json};
@@ -71,6 +72,17 @@ pub(crate) fn identity(app: &ChatApp, source: &Source<'_>, observed: &Observed) 
 /// The `Cluster` as it is.
 pub(crate) fn live<'a>(app: &ChatApp, observed: &'a Observed) -> Option<&'a Value> {
     observed.value(Kind::Cluster, &names::database(app))
+}
+
+/// Whether the `Cluster` was there before the ChatApp.
+pub(crate) fn is_adopted(app: &ChatApp, observed: &Observed) -> bool {
+    let cluster = live(app, observed)
+        .and_then(|cluster| cluster.pointer("/metadata/creationTimestamp")?.as_str())
+        .and_then(|time| time.parse::<Timestamp>().ok());
+    let created = app.creation_timestamp().map(|time| time.0);
+    cluster
+        .zip(created)
+        .is_some_and(|(cluster, app)| cluster < app)
 }
 
 /// The `Cluster` object.

@@ -45,6 +45,33 @@ fn content(plan: &Plan) -> (&'static str, &str) {
 }
 
 #[test]
+fn the_content_of_a_former_chat_app_goes_from_a_database_that_was_adopted() {
+    let mut app = chatapp("server:1");
+    app.spec.content = None;
+    app.metadata.creation_timestamp = serde_json::from_value(json!("2026-01-02T00:00:00Z")).ok();
+    let content_jobs = |created: &str| {
+        let mut world = World::new();
+        world.pass(&app);
+        world.database_is_ready();
+        // Each pass applies it anew.
+        for _ in 0..4 {
+            world.cluster()["metadata"]["creationTimestamp"] = json!(created);
+            world.jobs_end(&app);
+        }
+        world.cluster()["metadata"]["creationTimestamp"] = json!(created);
+        let plan = world.pass(&app);
+        assert!(
+            verdict(&plan, ContentLoaded).is_done(),
+            "{:?}",
+            plan.verdicts
+        );
+        world.jobs_of(Component::Content).len()
+    };
+    assert_eq!(content_jobs("2026-01-01T00:00:00Z"), 1);
+    assert_eq!(content_jobs("2026-01-02T00:00:01Z"), 0);
+}
+
+#[test]
 fn a_change_is_loaded_and_rolls_nothing() {
     let app = chatapp("server:1");
     let mut world = World::installed(&app);
