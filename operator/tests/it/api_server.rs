@@ -92,7 +92,7 @@ impl ApiServer {
                 "--endpoint-reconciler-type=none".to_owned(),
                 format!("--secure-port={port}"),
                 format!("--cert-dir={}", file("certificates")),
-                "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+                "--service-cluster-ip-range=10.0.0.0/16".to_owned(),
                 "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
                 format!(
                     "--service-account-signing-key-file={}",
