@@ -6,6 +6,7 @@ use futures::future::join_all;
 
 use crate::database::{Connection, Database};
 use crate::server::Server;
+use crate::wait::until;
 
 const CHATS: usize = 40;
 
@@ -118,6 +119,7 @@ async fn a_chat_that_is_locked_holds_up_nobody_else() {
     );
     assert!(held_up.1 < Duration::from_secs(7), "{held_up:?}");
     assert!(others < Duration::from_secs(2), "it took {others:?}");
+    no_message_is_being_written(&database).await;
     sqlx::raw_sql("COMMIT")
         .execute(&mut other)
         .await
@@ -128,6 +130,25 @@ async fn a_chat_that_is_locked_holds_up_nobody_else() {
         3,
         "what was refused isn't recorded"
     );
+}
+
+/// Whoever was answered "unavailable" while his message was on its way to the database may have it recorded all the same.
+async fn no_message_is_being_written(database: &Database) {
+    let Connection::Postgres(mut observer) = database.connect().await else {
+        unreachable!("it is PostgreSQL");
+    };
+    until("the server has stopped trying", async || {
+        let recent: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE pid <> pg_backend_pid() AND datname = current_database() AND query LIKE '%SKIP LOCKED%'
+             AND (state = 'active' OR query_start > clock_timestamp() - interval '200 ms')",
+        )
+        .fetch_one(&mut observer)
+        .await
+        .expect("an answer");
+        recent == 0
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -12,10 +12,10 @@ use e2e::{
     kubectl, repository,
     wait::{self, Seen},
 };
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{
-    Api, Client,
-    api::{DeleteParams, PostParams},
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, PostParams},
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -99,6 +99,7 @@ async fn remove_namespace(client: &Client) -> Result<()> {
     {
         return Ok(());
     }
+    remove_apps(client).await?;
     namespaces
         .delete(NAMESPACE, &DeleteParams::default())
         .await
@@ -123,5 +124,22 @@ async fn remove_namespace(client: &Client) -> Result<()> {
             Ok(Seen::NotYet(remaining.join("; ")))
         },
     )
+    .await
+}
+
+/// The pods go before the namespace does: its controller looks again only after half the time that the pods may take, which is a
+/// quarter of an hour for those of CloudNativePG, however soon they end.
+async fn remove_apps(client: &Client) -> Result<()> {
+    Api::<ChatApp>::namespaced(client.clone(), NAMESPACE)
+        .delete_collection(&DeleteParams::default(), &ListParams::default())
+        .await
+        .context("delete the ChatApps")?;
+    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
+    let of_apps = ListParams::default().labels("sillychat.io/chatapp");
+    wait::until("the ChatApps' pods to be gone", PATIENCE, async || {
+        let pods = pods.list(&of_apps).await?.items;
+        let names: Vec<_> = pods.iter().map(ResourceExt::name_any).collect();
+        Ok(Seen::when(names.is_empty(), || names.join(", ")))
+    })
     .await
 }

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{ContainerStateWaiting, ContainerStatus, Pod};
 use kube::ResourceExt;
 
-use super::verdict::Verdict;
+use super::verdict::{Reason, Verdict};
 
 /// Waiting reasons of a container that no time will heal.
 const FATAL: [&str; 9] = [
@@ -46,7 +46,12 @@ fn pod_trouble(pod: &Pod) -> Option<Verdict> {
     let status = pod.status.as_ref()?;
     for container in container_statuses(pod) {
         if let Some(verdict) = container_trouble(&name, container, wanted_image(pod, container)) {
-            return Some(verdict);
+            let remark = unpullable_image(pod).and_then(|_| pull_secrets(pod));
+            let Reason { reason, message } = verdict.reason();
+            return Some(match remark {
+                Some(remark) => Verdict::failed(reason, format!("{message}; {remark}")),
+                None => verdict,
+            });
         }
     }
     let unschedulable = status.conditions.iter().flatten().find(|condition| {
@@ -91,6 +96,18 @@ pub(crate) fn phase(pod: &Pod) -> &str {
 
 pub(crate) fn has_ended(pod: &Pod) -> bool {
     matches!(phase(pod), "Succeeded" | "Failed")
+}
+
+/// What a registry says to a Secret that is missing is the same as to none.
+fn pull_secrets(pod: &Pod) -> Option<String> {
+    let secrets = pod.spec.as_ref()?.image_pull_secrets.as_ref()?;
+    let names: Vec<&str> = secrets.iter().map(|secret| secret.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "it is pulled with Secret {}: is it there, and does it open the registry?",
+            names.join(", ")
+        )
+    })
 }
 
 /// Init containers first, as they run.

@@ -28,6 +28,7 @@ pub(crate) fn cron_job(app: &ChatApp, source: &Source<'_>, image: Option<&str>) 
         spec: Some(CronJobSpec {
             schedule: schedule(app),
             time_zone: Some("Etc/UTC".to_owned()),
+            suspend: Some(app.spec.suspend),
             concurrency_policy: Some("Forbid".to_owned()),
             // One that couldn't start in time starts when it can, for two hours.
             starting_deadline_seconds: Some(7200),
@@ -40,7 +41,6 @@ pub(crate) fn cron_job(app: &ChatApp, source: &Source<'_>, image: Option<&str>) 
                 }),
                 spec: Some(job::spec(job::template(app, source, work))),
             },
-            ..CronJobSpec::default()
         }),
         ..CronJob::default()
     };

@@ -516,6 +516,17 @@ fn a_wrong_image_is_named_and_its_correction_recovers() {
         "{}",
         reason.message
     );
+    let pod = world.object(Kind::Pod, "pod-0");
+    pod["spec"] = json!({"containers": [], "imagePullSecrets": [{"name": "pull"}]});
+    let plan = world.pass(&wrong);
+    assert!(
+        verdict(&plan, Migrated)
+            .reason()
+            .message
+            .contains("it is pulled with Secret pull: is it there"),
+        "{:?}",
+        verdict(&plan, Migrated)
+    );
     assert_eq!(
         states(&world.pass(&one)),
         "DatabaseReady+ Migrated+ ContentLoaded+ ServerAvailable+ FrontendAvailable+ RouteReady+"

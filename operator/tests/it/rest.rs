@@ -44,6 +44,8 @@ async fn at_rest_nothing_is_written_with_every_field() {
     spec["server"]["autoscaling"] = json!({"maxReplicas": 9});
     spec["database"]["cluster"]["pooler"] = json!({"instances": 1});
     spec["imagePullSecrets"] = json!([{"name": "pull"}]);
+    spec["retention"] = json!({"days": 30});
+    spec["import"] = json!({"sqlite": {"configMapRef": {"name": "prototype", "key": "chat.db"}}});
     spec["route"] = json!({"host": "chat.example.org", "tls": {"issuerRef": {"name": "le"}},
         "ingress": {"className": "nginx", "annotations": {"example.org/empty": ""}}});
     spec["scheduling"] = json!({

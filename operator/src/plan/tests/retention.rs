@@ -23,6 +23,11 @@ fn the_cron_job_of_a_retention() {
     insta::with_settings!({ sort_maps => true }, {
         insta::assert_yaml_snapshot!(cron_job(&plan));
     });
+    let mut suspended = app;
+    suspended.spec.suspend = true;
+    let plan = World::installed(&with_retention("server:1")).pass(&suspended);
+    let suspend = cron_job(&plan).and_then(|object| object.pointer("/spec/suspend"));
+    assert_eq!(suspend, Some(&json!(true)), "the database sleeps");
     let without = chatapp("server:1");
     assert_eq!(cron_job(&World::installed(&without).pass(&without)), None);
 }
