@@ -15,7 +15,7 @@ use e2e::{
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, ListParams, PostParams},
+    api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, PostParams},
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -134,6 +134,21 @@ async fn remove_apps(client: &Client) -> Result<()> {
         .delete_collection(&DeleteParams::default(), &ListParams::default())
         .await
         .context("delete the ChatApps")?;
+    wait::until("the ChatApps to be gone", PATIENCE, async || {
+        let apps = Api::<ChatApp>::namespaced(client.clone(), NAMESPACE);
+        let apps = apps.list(&ListParams::default()).await?.items;
+        Ok(Seen::when(apps.is_empty(), || {
+            format!("{} are left", apps.len())
+        }))
+    })
+    .await?;
+    // They leave their databases behind.
+    let cluster = GroupVersionKind::gvk("postgresql.cnpg.io", "v1", "Cluster");
+    let cluster = ApiResource::from_gvk(&cluster);
+    Api::<DynamicObject>::namespaced_with(client.clone(), NAMESPACE, &cluster)
+        .delete_collection(&DeleteParams::default(), &ListParams::default())
+        .await
+        .context("delete the databases")?;
     let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
     let of_apps = ListParams::default().labels("sillychat.io/chatapp");
     wait::until("the ChatApps' pods to be gone", PATIENCE, async || {
