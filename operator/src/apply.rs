@@ -83,15 +83,7 @@ pub(crate) async fn apply(
     live: Option<&Value>,
 ) -> Result<Applied, ApplyError> {
     let wanted = with_hash(&child.object);
-    // The garbage collector must not find an owner where we want none.
-    let keeps_owner =
-        |object: &Value| ownership::has_owner(object) && !ownership::has_owner(&wanted);
-    let is_as_wanted = |live: &Value| {
-        owner.ownership_of_value(live) == Ownership::Ours
-            && covers(live, &wanted)
-            && !keeps_owner(live)
-    };
-    if live.is_some_and(is_as_wanted) {
+    if live.is_some_and(|live| is_as_wanted(live, &wanted, owner)) {
         return Ok(Applied::Unchanged);
     }
     let api = api(client, namespace, child.api_version(), child.kind());
@@ -154,7 +146,7 @@ pub(crate) async fn apply(
         other => other.map_err(error)?,
     };
     let result = json!(result);
-    if keeps_owner(&result) {
+    if keeps_owner(&result, &wanted) {
         merge(
             client,
             namespace,
@@ -171,6 +163,18 @@ pub(crate) async fn apply(
         "applied"
     );
     Ok(applied)
+}
+
+/// The garbage collector must not find an owner where we want none.
+fn keeps_owner(object: &Value, wanted: &Value) -> bool {
+    ownership::has_owner(object) && !ownership::has_owner(wanted)
+}
+
+/// Whether there is nothing to do about a live object; `wanted` is a child [`with_hash`].
+pub(crate) fn is_as_wanted(live: &Value, wanted: &Value, owner: &Owner<'_>) -> bool {
+    owner.ownership_of_value(live) == Ownership::Ours
+        && covers(live, wanted)
+        && !keeps_owner(live, wanted)
 }
 
 /// Merges `change` into `object`, if it still is as it was read.
@@ -300,7 +304,8 @@ pub(crate) fn api(
     Api::namespaced_with(client.clone(), namespace, &resource)
 }
 
-fn with_hash(object: &Value) -> Value {
+/// What of a child is sent: with the hash of it all.
+pub(crate) fn with_hash(object: &Value) -> Value {
     let hash = short_hash([object.to_string().as_str()]);
     let mut object = object.clone();
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
