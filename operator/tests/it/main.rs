@@ -7,6 +7,7 @@
 
 mod api_server;
 mod audit;
+mod command;
 mod content;
 mod deletion;
 mod drift;
@@ -16,8 +17,11 @@ mod install;
 mod isolation;
 mod late_cloudnative_pg;
 mod leader;
+mod offline;
 mod operator;
 mod outage;
+mod plugin;
+mod preview;
 mod process;
 mod proxy;
 mod prune;
