@@ -7,7 +7,7 @@ use similar::TextDiff;
 use super::{
     merge,
     rehearsal::{Rehearsal, Rehearsed},
-    stream::when,
+    stream::{until, when},
     yaml::{essence, render},
 };
 use crate::{
@@ -34,10 +34,9 @@ pub(crate) fn differences(
         let (kind, name) = (deletion.kind.as_str(), deletion.name.as_str());
         let present = Kind::named(kind).and_then(|kind| live.present(kind, name));
         if let Some(present) = present {
-            let is_made_anew = rehearsal
-                .objects
-                .iter()
-                .any(|object| (object.child.kind(), object.child.name()) == (kind, name));
+            let is_made_anew = rehearsal.objects.iter().any(|object| {
+                (object.child.kind(), object.child.name()) == (kind, name) && !object.is_passing
+            });
             let what = if is_made_anew {
                 "goes, and is made anew"
             } else {
@@ -51,18 +50,23 @@ pub(crate) fn differences(
     objects.sort_by_key(|object| object.changes_after);
     for Rehearsed {
         changes_after,
+        is_passing,
         child,
         ..
     } in objects
     {
         let (kind, name) = (child.kind(), child.name());
         let present = Kind::named(kind).and_then(|kind| live.present(kind, name));
-        let when = when(*changes_after);
+        let (when, until) = (when(*changes_after), until(*is_passing));
         let Some(present) = present else {
-            text.push(format!("# {kind} {name} is made {when}\n"));
+            text.push(format!("# {kind} {name} is made {when}{until}\n"));
             text.push(unified(kind, name, "", &render(&essence(&child.object))?));
             continue;
         };
+        // Above it is told that it goes.
+        if *is_passing {
+            continue;
+        }
         let what = match owner.ownership_of_value(present) {
             Ownership::Ours => "changes",
             Ownership::LeftBehind => {

@@ -27,7 +27,7 @@ const LONGEST: usize = 16;
 /// What becomes of a ChatApp.
 #[derive(Debug, Default)]
 pub(crate) struct Rehearsal {
-    /// What it consists of in the end, in the order in which it comes.
+    /// What comes of it, in the order in which it comes.
     pub(crate) objects: Vec<Rehearsed>,
     /// What goes on the way.
     pub(crate) deletions: Vec<Deletion>,
@@ -42,6 +42,8 @@ pub(crate) struct Rehearsed {
     pub(crate) comes_after: Option<ConditionType>,
     /// The last step of the gate before it is as it will stay.
     pub(crate) changes_after: Option<ConditionType>,
+    /// It serves another one, and goes when that is done.
+    pub(crate) is_passing: bool,
     pub(crate) child: Child,
 }
 
@@ -85,9 +87,10 @@ impl Rehearsal {
                 self.deletions.push(deletion.clone());
                 is_new = true;
             }
-            self.objects.retain(|Rehearsed { child, .. }| {
-                (child.kind(), child.name()) != (&deletion.kind, &deletion.name)
-            });
+            for object in &mut self.objects {
+                object.is_passing |=
+                    (object.child.kind(), object.child.name()) == (&deletion.kind, &deletion.name);
+            }
         }
         for child in &plan.children {
             let is_same = |known: &&mut Rehearsed| {
@@ -98,12 +101,14 @@ impl Rehearsal {
                 Some(known) => {
                     known.child = child.clone();
                     known.changes_after = after;
+                    known.is_passing = false;
                     is_new = true;
                 }
                 None => {
                     self.objects.push(Rehearsed {
                         comes_after: after,
                         changes_after: after,
+                        is_passing: false,
                         child: child.clone(),
                     });
                     is_new = true;

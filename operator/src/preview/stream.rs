@@ -40,18 +40,27 @@ pub(crate) fn stream(
         ));
     }
     for Rehearsed {
-        comes_after, child, ..
+        comes_after,
+        is_passing,
+        child,
+        ..
     } in &rehearsal.objects
     {
-        text.push(format!(
-            "---\n# {} {}, {}\n",
-            child.kind(),
-            child.name(),
-            when(*comes_after)
-        ));
+        let (kind, name) = (child.kind(), child.name());
+        let (when, until) = (when(*comes_after), until(*is_passing));
+        text.push(format!("---\n# {kind} {name}, {when}{until}\n"));
         text.push(render(&essence(&child.object))?);
     }
     Ok(text.concat())
+}
+
+/// How long something stays.
+pub(crate) fn until(is_passing: bool) -> &'static str {
+    if is_passing {
+        ", until it has served its purpose"
+    } else {
+        ""
+    }
 }
 
 /// When something happens that comes after a step of the gate.
