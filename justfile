@@ -32,6 +32,11 @@ url:
 kubectl *arguments:
     @"{{ cluster }}/kubectl.sh" "$@"
 
+# Build `kubectl chatapp` and chatapp-operator (its `plan`) into a folder on PATH
+plugin folder="~/.local/bin":
+    cargo build --release --locked --package chatapp-operator
+    install -D --target-directory {{ folder }} target/release/kubectl-chatapp target/release/chatapp-operator
+
 # Everything: lint, unit, integration, and end to end on the real cluster
 test: lint test-unit up test-e2e test-life
 
