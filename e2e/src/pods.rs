@@ -1,22 +1,41 @@
 //! The pods that serve a ChatApp: which they are, and whether any has been restarted.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1;
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
+use crate::wait::{self, Seen};
+
+/// Longer than a pod takes to end.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// A pod of a server or of a page, as far as it can be told from one that took its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
-    /// Its name.
-    pub name: String,
+    name: String,
     uid: String,
     restarts: i32,
     /// Whether it is on its way out.
-    pub is_leaving: bool,
+    is_leaving: bool,
 }
 
-/// The pods of a ChatApp's server and page, in the order of their names.
-pub async fn serving(client: &Client, namespace: &str, app: &str) -> Result<Vec<Pod>> {
+/// The pods of a ChatApp's server and page, in the order of their names, once none is on its way out.
+pub async fn settled(client: &Client, namespace: &str, app: &str) -> Result<Vec<Pod>> {
+    wait::until("the old pods to be gone", PATIENCE, async || {
+        let pods = serving(client, namespace, app).await?;
+        let leaving: Vec<_> = pods.iter().filter(|pod| pod.is_leaving).collect();
+        Ok(if leaving.is_empty() {
+            Seen::Done(pods)
+        } else {
+            Seen::NotYet(format!("{leaving:?}"))
+        })
+    })
+    .await
+}
+
+async fn serving(client: &Client, namespace: &str, app: &str) -> Result<Vec<Pod>> {
     let labels =
         format!("sillychat.io/chatapp={app},app.kubernetes.io/component in (server, frontend)");
     let list = Api::<v1::Pod>::namespaced(client.clone(), namespace)

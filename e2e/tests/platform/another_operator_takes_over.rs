@@ -46,12 +46,14 @@ pub(crate) async fn story(world: &World) -> Result<()> {
 
     let change = json!({"spec": {"server": {"env": [{"name": "STORY", "value": "takeover"}]}}});
     kubectl::apply(example::NAMESPACE, &example::patched(change)?).await?;
+    // A process of the pod: its name has a suffix.
+    let (pod, _) = leader.rsplit_once('-').context("the leader's name")?;
     let kill = [
         "--namespace",
         SYSTEM,
         "delete",
         "pod",
-        &leader,
+        pod,
         "--grace-period=0",
         "--force",
     ];

@@ -82,7 +82,7 @@ impl Stage<'_> {
         kind: ConditionType,
         words: &[&str],
     ) -> Result<()> {
-        let before = pods::serving(self.client, example::NAMESPACE, &self.name).await?;
+        let before = pods::settled(self.client, example::NAMESPACE, &self.name).await?;
         let mut wrong = former.clone();
         example::merge(&mut wrong, change);
         kubectl::apply(example::NAMESPACE, &wrong).await?;
@@ -98,7 +98,7 @@ impl Stage<'_> {
             "ready {:.1} s after the former spec was applied",
             began.elapsed().as_secs_f64()
         );
-        let after = pods::serving(self.client, example::NAMESPACE, &self.name).await?;
+        let after = pods::settled(self.client, example::NAMESPACE, &self.name).await?;
         ensure!(before == after, "pods before: {before:?}, after: {after:?}");
         self.chat.round_trip("hello").await
     }
@@ -182,33 +182,37 @@ impl Stage<'_> {
              INSERT INTO schema_contract VALUES (9999, '0.1.0'); ALTER TABLE messages ADD COLUMN of_a_newer_release text",
         )
         .await?;
-        let newer = example::patched(other)?;
-        kubectl::apply(example::NAMESPACE, &newer).await?;
+        let told = self.on_the_newer_schema(&example::patched(other)?).await;
+        // Otherwise nothing could be told on this database any more.
+        self.sql(
+            "DELETE FROM schema_contract WHERE migration = 9999; DELETE FROM _sqlx_migrations WHERE version = 9999; \
+             ALTER TABLE messages DROP COLUMN of_a_newer_release",
+        )
+        .await?;
+        told?;
+        kubectl::apply(example::NAMESPACE, &example::object()?).await?;
+        self.ready().await
+    }
+
+    async fn on_the_newer_schema(&self, newer: &Value) -> Result<()> {
+        kubectl::apply(example::NAMESPACE, newer).await?;
         self.ready().await?;
         self.chat
             .round_trip("hello")
             .await
             .context("on the schema of a newer release")?;
-
         self.sql("UPDATE schema_contract SET oldest_release = '99.0.0' WHERE migration = 9999")
             .await?;
-        let back =
-            json!({"spec": {"server": {"image": example::object()?["spec"]["server"]["image"]}}});
+        let back = &example::object()?["spec"]["server"]["image"];
+        let back = json!({"spec": {"server": {"image": back}}});
         let words = [
             "MigrationRefused",
             "needs chat-server 99.0.0 or later",
             "nothing was changed",
             "go back to its image",
         ];
-        self.held_and_healed((&newer, back), ConditionType::Migrated, &words)
-            .await?;
-        self.sql(
-            "DELETE FROM schema_contract WHERE migration = 9999; DELETE FROM _sqlx_migrations WHERE version = 9999; \
-             ALTER TABLE messages DROP COLUMN of_a_newer_release",
-        )
-        .await?;
-        kubectl::apply(example::NAMESPACE, &example::object()?).await?;
-        self.ready().await
+        self.held_and_healed((newer, back), ConditionType::Migrated, &words)
+            .await
     }
 
     async fn sql(&self, statements: &str) -> Result<()> {

@@ -124,12 +124,13 @@ fn write_environment(branch: &Branch) -> Result<()> {
         branch.write(&format!("base/{name}"), &fs::read_to_string(&path)?)?;
     }
     branch.write("env/settings.yaml", &example::small(APP)?.to_string())?;
-    branch.write("env/content.yaml", &content("Git says hello."))?;
+    branch.write("env/content.yaml", &content())?;
     set_resources(branch, WITH_APP)
 }
 
-fn content(greeting: &str) -> String {
-    json!({"greetings": [greeting], "fallbacks": ["Go on."], "dialogues": []}).to_string()
+fn content() -> String {
+    let dialogue = json!({"text": "hello", "replies": ["Git says hello."]});
+    json!({"greetings": ["Hi."], "fallbacks": ["Go on."], "dialogues": [dialogue]}).to_string()
 }
 
 /// The content stays: an application without anything is never synced by itself.

@@ -53,7 +53,7 @@ pub(crate) async fn story(world: &World) -> Result<()> {
     for app in [OWN, &external.name] {
         let url = proxy.url(NAMESPACE, &format!("{app}-server"));
         loads.push((app, Load::start(&Chat::at(&url)?, CLIENTS, PACE).await?));
-        before.push(pods::serving(client, NAMESPACE, app).await?);
+        before.push(pods::settled(client, NAMESPACE, app).await?);
     }
     for (_, load) in &loads {
         load.goes_on(PATIENCE).await?;
@@ -85,7 +85,7 @@ pub(crate) async fn story(world: &World) -> Result<()> {
         say!("{app}: {}", figures.with_context(|| app.to_owned())?);
     }
     for (app, before) in [OWN, &external.name].into_iter().zip(before) {
-        let after = pods::serving(client, NAMESPACE, app).await?;
+        let after = pods::settled(client, NAMESPACE, app).await?;
         ensure!(
             before == after,
             "pods of {app} before: {before:?}, after: {after:?}"

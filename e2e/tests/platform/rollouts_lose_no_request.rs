@@ -4,15 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use e2e::{
-    chat::Chat,
-    chatapp,
-    forward::Proxy,
-    kubectl,
-    load::Load,
-    pods,
-    wait::{self, Seen},
-};
+use e2e::{chat::Chat, chatapp, forward::Proxy, kubectl, load::Load, pods};
 use serde_json::json;
 
 use crate::{World, example};
@@ -50,12 +42,13 @@ pub(crate) async fn story(world: &World) -> Result<()> {
         ("the example", json!({})),
     ];
     for (what, patch) in changes {
-        let before = pods::serving(client, example::NAMESPACE, &name).await?;
+        let before = pods::settled(client, example::NAMESPACE, &name).await?;
         let began = Instant::now();
         kubectl::apply(example::NAMESPACE, &example::patched(patch)?).await?;
         chatapp::ready(client, example::NAMESPACE, &name, example::PATIENCE).await?;
         let ready = began.elapsed();
-        let after = settled(world, &name).await?;
+        // Requests may fail in a pod's last moments.
+        let after = pods::settled(client, example::NAMESPACE, &name).await?;
         let (stayed, new) = after
             .iter()
             .partition::<Vec<_>, _>(|pod| before.contains(pod));
@@ -81,22 +74,4 @@ pub(crate) async fn story(world: &World) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// Waits until no pod is on its way out: requests may fail in its last moments.
-async fn settled(world: &World, name: &str) -> Result<Vec<pods::Pod>> {
-    wait::until("the old pods to be gone", PATIENCE, async || {
-        let all = pods::serving(&world.client, example::NAMESPACE, name).await?;
-        let leaving: Vec<_> = all
-            .iter()
-            .filter(|pod| pod.is_leaving)
-            .map(|pod| pod.name.clone())
-            .collect();
-        Ok(if leaving.is_empty() {
-            Seen::Done(all)
-        } else {
-            Seen::NotYet(leaving.join(", "))
-        })
-    })
-    .await
 }
