@@ -61,9 +61,9 @@ test-unit: (_prepare "packages" "page" "tools" "schemathesis")
     cargo test --workspace --locked
     cd frontend && npm test
 
-# End-to-end tests on the cluster that `up` started
-test-e2e:
-    @"{{ cluster }}/e2e.sh"
+# End-to-end tests on the cluster that `up` started: all stories, or those with NAME in their name
+test-e2e *name:
+    @"{{ cluster }}/e2e.sh" "$@"
 
 # A second `up`, `down`, and an `up` that is killed: on the node that `up` started
 test-life:
