@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    names::{self, Component},
+    names::{COMPONENT_LABEL, Component},
     ownership::Owner,
 };
 use crate::kinds::Kind;
@@ -119,9 +119,9 @@ impl Observed {
 
     /// The pods of a part, the database's included.
     pub(crate) fn pods_of(&self, component: Component) -> Vec<Pod> {
-        let mut pods = self.all::<Pod>();
-        pods.retain(|pod| names::is_of(pod, component));
-        pods
+        let label = |pod: &Value| pod["metadata"]["labels"][COMPONENT_LABEL] == *component.as_str();
+        let found = self.found(Kind::Pod).filter(|pod| label(pod));
+        found.filter_map(typed).collect()
     }
 }
 

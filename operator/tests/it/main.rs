@@ -8,6 +8,7 @@
 mod api_server;
 mod audit;
 mod content;
+mod cost;
 mod deletion;
 mod drift;
 mod foreign;
