@@ -107,17 +107,6 @@ pub(crate) async fn apply(
     Ok(applied)
 }
 
-/// The garbage collector must not find an owner where we want none.
-fn keeps_owner(object: &Value, wanted: &Value) -> bool {
-    ownership::has_owner(object) && !ownership::has_owner(wanted)
-}
-
-fn is_as_wanted(live: &Value, wanted: &Value, owner: &Owner<'_>) -> bool {
-    owner.ownership_of_value(live) == Ownership::Ours
-        && covers(live, wanted)
-        && !keeps_owner(live, wanted)
-}
-
 /// What the cache says is right nearly always. One request is enough then, which the API server refuses when it isn't: the object
 /// must be the one that the cache has, or must not exist. `None`: it is to be looked at first.
 async fn apply_to_known(
@@ -228,6 +217,18 @@ async fn apply_to_present(
         .await?;
     }
     Ok(applied)
+}
+
+/// The garbage collector must not find an owner where we want none.
+fn keeps_owner(object: &Value, wanted: &Value) -> bool {
+    ownership::has_owner(object) && !ownership::has_owner(wanted)
+}
+
+/// Whether there is nothing to do about a live object; `wanted` is a child [`with_hash`].
+pub(crate) fn is_as_wanted(live: &Value, wanted: &Value, owner: &Owner<'_>) -> bool {
+    owner.ownership_of_value(live) == Ownership::Ours
+        && covers(live, wanted)
+        && !keeps_owner(live, wanted)
 }
 
 fn error(child: &Child, source: kube::Error) -> ApplyError {
@@ -365,9 +366,12 @@ pub(crate) fn api(
     Api::namespaced_with(client.clone(), namespace, &resource)
 }
 
-fn with_hash(object: &Value) -> Value {
-    let hash = short_hash([object.to_string().as_str()]);
+/// What of a child is sent: with the hash of it all.
+pub(crate) fn with_hash(object: &Value) -> Value {
     let mut object = object.clone();
+    // An operator that is built otherwise, or sets the same fields in another order, finds its own objects again.
+    object.sort_all_objects();
+    let hash = short_hash([object.to_string().as_str()]);
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
         let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
         if let Value::Object(annotations) = annotations {
@@ -393,6 +397,13 @@ mod tests {
         let after = with_hash(&json!({"metadata": {"name": "a"}, "spec": {"image": "x"}}));
         assert!(!covers(&before, &after));
         assert!(covers(&after, &after));
+    }
+
+    #[test]
+    fn the_order_of_fields_does_not_change_the_hash() {
+        let one = json!({"metadata": {"name": "a"}, "spec": {"a": 1, "b": [{"c": 2, "d": 3}]}});
+        let other = json!({"spec": {"b": [{"d": 3, "c": 2}], "a": 1}, "metadata": {"name": "a"}});
+        assert_eq!(with_hash(&one), with_hash(&other));
     }
 
     #[test]

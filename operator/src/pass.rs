@@ -16,7 +16,7 @@ use crate::{
     apply::{self, Applied, ApplyError, FIELD_MANAGER},
     backoff::ErrorClass,
     caches::Caches,
-    finalize,
+    events, finalize,
     kinds::Kind,
     plan::{self, APP_LABEL, Child, Observed, Verdict, ownership::Owner},
     status,
@@ -109,6 +109,7 @@ pub(crate) async fn pass(
     let namespace = app.namespace().unwrap_or_default();
     let mut observed = caches.observe(app);
     observed.content = content(app, client, &namespace).await?;
+    events::observe(client, &namespace, &mut observed, Timestamp::now()).await;
     let mut plan = plan::plan(app, &observed);
     if plan.starts_job(&observed) {
         // A cache may not have seen yet what the pass before has created: two of them at once must not come of that.
