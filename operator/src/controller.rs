@@ -30,7 +30,7 @@ use crate::{
     backoff::{ErrorClass, Pauses},
     caches::{self, Caches, Scope},
     finalize,
-    pass::{self, Outlook, PassError},
+    pass::{self, Outlook, PassError, Unreported},
     process::{self, CONCURRENCY, Check, Metrics, Process, Pulse, Told, telemetry::TRACE},
 };
 
@@ -38,10 +38,8 @@ use crate::{
 const PASS_LIMIT: Duration = Duration::from_mins(1);
 /// When to look again at a ChatApp that waits: a safety net, events come sooner.
 const WAITING: Duration = Duration::from_secs(15);
-/// When to look again at a ChatApp whose status is to follow. What was changed is heard of sooner.
+/// When to look again at a ChatApp whose status is to follow.
 const UNREPORTED: Duration = Duration::from_secs(1);
-/// Passes in a row that may leave the status to the next one: with more of them, somebody undoes what they do.
-const UNREPORTED_LIMIT: u32 = 4;
 /// When to look again at a ChatApp that is as wanted, more or less a quarter: many of them are not looked at in the same moment.
 const AT_REST: Duration = Duration::from_mins(10);
 
@@ -56,13 +54,12 @@ struct Context {
     pulse: Pulse,
     permits: Arc<Semaphore>,
     /// Failed passes in a row.
-    failures: Counts,
-    /// Passes in a row without a report.
-    unreported: Counts,
+    failures: ByApp<u32>,
+    unreported: ByApp<Unreported>,
 }
 
 impl Context {
-    /// Of a ChatApp that is no more.
+    /// Of what was, nothing counts any more.
     fn forget(&self, key: &Key) {
         self.failures.reset(key);
         self.unreported.reset(key);
@@ -72,29 +69,25 @@ impl Context {
 /// Namespace and name of a ChatApp.
 type Key = (String, String);
 
-/// How often something has happened in a row, by ChatApp.
+/// What is remembered of ChatApps from one pass to the next.
 #[derive(Default)]
-struct Counts(Mutex<HashMap<Key, u32>>);
+struct ByApp<T>(Mutex<HashMap<Key, T>>);
 
-impl Counts {
-    fn counts(&self) -> MutexGuard<'_, HashMap<Key, u32>> {
+impl<T: Copy + Default> ByApp<T> {
+    fn known(&self) -> MutexGuard<'_, HashMap<Key, T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Once more. Returns how often that is.
-    fn add(&self, key: &Key) -> u32 {
-        let mut counts = self.counts();
-        let count = counts.entry(key.clone()).or_default();
-        *count = count.saturating_add(1);
-        *count
+    fn get(&self, key: &Key) -> T {
+        self.known().get(key).copied().unwrap_or_default()
     }
 
-    fn get(&self, key: &Key) -> u32 {
-        self.counts().get(key).copied().unwrap_or_default()
+    fn set(&self, key: &Key, value: T) {
+        self.known().insert(key.clone(), value);
     }
 
     fn reset(&self, key: &Key) {
-        self.counts().remove(key);
+        self.known().remove(key);
     }
 }
 
@@ -177,8 +170,8 @@ pub(crate) async fn run(
         metrics: metrics.clone(),
         pulse: pulse.clone(),
         permits,
-        failures: Counts::default(),
-        unreported: Counts::default(),
+        failures: ByApp::default(),
+        unreported: ByApp::default(),
     });
     let known = context.clone();
     let check = missing(&context);
@@ -314,7 +307,7 @@ async fn pass(
     if app.metadata.deletion_timestamp.is_some() {
         let release = finalize::release(app, &context.client, &context.recorder);
         let released = in_time(release).await?;
-        context.failures.reset(key);
+        context.forget(key);
         return Ok(if released {
             Action::await_change()
         } else {
@@ -328,25 +321,22 @@ async fn pass(
     {
         context.pulse.passed();
     }
-    let must_report = context.unreported.get(key) >= UNREPORTED_LIMIT;
     let pass = pass::pass(
         app,
         &context.client,
         &context.caches,
         &context.recorder,
-        must_report,
+        context.unreported.get(key),
     );
     let outlook = in_time(pass).await?;
-    context.failures.reset(key);
-    if outlook == Outlook::Unreported {
-        context.unreported.add(key);
-    } else {
-        context.unreported.reset(key);
-    }
+    context.forget(key);
     Ok(Action::requeue(match outlook {
         Outlook::AtRest => AT_REST.mul_f64(0.75 + 0.5 * fastrand::f64()),
         Outlook::Waiting => WAITING,
-        Outlook::Unreported => UNREPORTED,
+        Outlook::Unreported(unreported) => {
+            context.unreported.set(key, unreported);
+            UNREPORTED
+        }
     }))
 }
 
@@ -362,7 +352,9 @@ fn error_policy(
     error: &ReconcileError,
     context: Arc<Context>,
 ) -> Action {
-    let count = context.failures.add(&key(&*guard));
+    let key = key(&*guard);
+    let count = context.failures.get(&key).saturating_add(1);
+    context.failures.set(&key, count);
     let delay = error.class().delay(count, fastrand::f64());
     tracing::warn!(name = guard.name_any(), namespace = guard.namespace(), %error, retry_s = delay.as_secs(), "pass failed");
     Action::requeue(delay)

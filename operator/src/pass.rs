@@ -24,6 +24,8 @@ use crate::{
 
 /// How many objects of one ChatApp are applied at the same time.
 const AT_ONCE: usize = 4;
+/// How many passes in a row may leave the status to the next one.
+const UNREPORTED_LIMIT: u32 = 8;
 
 /// Why a pass did not get to its end.
 #[derive(Debug, thiserror::Error)]
@@ -60,18 +62,47 @@ pub(crate) enum Outlook {
     AtRest,
     /// For something that is to come.
     Waiting,
-    /// Something was changed, and the pass that follows from it will have more to report.
-    Unreported,
+    /// On the way, and the status is left to a later pass.
+    Unreported(Unreported),
 }
 
-/// Brings the children of `app` a step further. What is under way is reported by the pass that finds nothing to do about it, unless
-/// `must_report`: of steps that follow each other at once nobody reads.
+/// Passes in a row that have left what is under way to the next one: of steps that follow each other within a second nobody reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unreported {
+    passes: u32,
+    /// The last of them has found nothing to do.
+    has_waited: bool,
+}
+
+impl Unreported {
+    /// With another pass; `None` if it has to report. Something is waited for if there was nothing to do twice; and if there always
+    /// is something to do, somebody undoes it.
+    fn and(self, has_changed: bool) -> Option<Self> {
+        let is_waiting = self.has_waited && !has_changed;
+        (!is_waiting && self.passes < UNREPORTED_LIMIT).then_some(Self {
+            passes: self.passes + 1,
+            has_waited: !has_changed,
+        })
+    }
+}
+
+impl Outlook {
+    /// What the status says of it. Who has failed waits too: for somebody to correct something that may not be watched.
+    fn of(status: &ChatAppStatus) -> Self {
+        match status.phase {
+            Some(Phase::Ready | Phase::Suspended) => Self::AtRest,
+            Some(Phase::Progressing | Phase::Degraded) | None => Self::Waiting,
+        }
+    }
+}
+
+/// Brings the children of `app` a step further.
 pub(crate) async fn pass(
     app: &ChatApp,
     client: &Client,
     caches: &Caches,
     recorder: &Recorder,
-    must_report: bool,
+    unreported: Unreported,
 ) -> Result<Outlook, PassError> {
     let held = finalize::hold(app, client).await?;
     let app = held.as_ref().unwrap_or(app);
@@ -113,23 +144,19 @@ pub(crate) async fn pass(
         }
     }
     let present = status::status(app, &plan, Timestamp::now());
-    let can_wait = has_changed && failure.is_none() && !must_report;
-    let is_unreported = can_wait && status::is_under_way(app.status.as_ref(), &present);
-    if app.status.as_ref() != Some(&present)
-        && !is_unreported
-        && write_status(app, &present, client).await?
+    let is_news = app.status.as_ref() != Some(&present);
+    if is_news
+        && failure.is_none()
+        && status::is_under_way(app.status.as_ref(), &present)
+        && let Some(unreported) = unreported.and(has_changed)
     {
+        return Ok(Outlook::Unreported(unreported));
+    }
+    if is_news && write_status(app, &present, client).await? {
         announce(app, &present, recorder).await;
     }
     failure.map_or(Ok(()), Err)?;
-    let is_stopped = present.phase == Some(Phase::Suspended);
-    let mut needed = plan.verdicts.iter().filter(|(type_, _)| type_.is_needed());
-    let is_done = needed.all(|(_, verdict)| verdict.is_done());
-    Ok(match (is_unreported, is_done || is_stopped) {
-        (true, _) => Outlook::Unreported,
-        (false, true) => Outlook::AtRest,
-        (false, false) => Outlook::Waiting,
-    })
+    Ok(Outlook::of(&present))
 }
 
 /// Applies them, several at the same time, but what makes pods after all that is there for them: accounts and policies. One that can't
@@ -305,6 +332,40 @@ mod tests {
         assert_eq!(note("short"), "short");
         let long = note(&"ö".repeat(900));
         assert!(long.len() <= 1000 && long.chars().all(|character| character == 'ö'));
+    }
+
+    #[test]
+    fn a_chat_app_that_is_stopped_is_at_rest_as_one_that_serves() {
+        let outlook = |phase| {
+            Outlook::of(&ChatAppStatus {
+                phase: Some(phase),
+                ..ChatAppStatus::default()
+            })
+        };
+        assert_eq!(outlook(Phase::Suspended), Outlook::AtRest);
+        assert_eq!(outlook(Phase::Ready), Outlook::AtRest);
+        assert_eq!(outlook(Phase::Progressing), Outlook::Waiting);
+        assert_eq!(outlook(Phase::Degraded), Outlook::Waiting);
+    }
+
+    #[test]
+    fn what_is_waited_for_is_reported_by_the_second_pass_that_finds_nothing_to_do() {
+        let first = Unreported::default().and(true).expect("it has begun");
+        let second = first.and(false).expect("it may go on at once");
+        assert_eq!(second.and(false), None);
+        let third = second.and(true).expect("it has gone on");
+        assert!(third.and(false).is_some());
+    }
+
+    #[test]
+    fn a_fight_is_reported() {
+        let mut unreported = Some(Unreported::default());
+        let mut passes = 0;
+        while let Some(before) = unreported {
+            unreported = before.and(true);
+            passes += 1;
+        }
+        assert_eq!(passes, UNREPORTED_LIMIT + 1);
     }
 
     #[test]

@@ -275,4 +275,45 @@ mod tests {
         // Ready only waits for something else now.
         assert_eq!(changed, ["ServerAvailable"]);
     }
+
+    #[test]
+    fn only_the_steps_between_are_under_way() {
+        let at = |phase| ChatAppStatus {
+            phase: Some(phase),
+            ..ChatAppStatus::default()
+        };
+        let progressing = at(Phase::Progressing);
+        assert!(is_under_way(None, &progressing));
+        assert!(is_under_way(Some(&progressing), &progressing));
+        for phase in [Phase::Ready, Phase::Degraded, Phase::Suspended] {
+            assert!(!is_under_way(Some(&progressing), &at(phase)), "{phase:?}");
+            assert!(!is_under_way(Some(&at(phase)), &progressing), "{phase:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_new_chat_app_only_what_is_worth_it_is_told() {
+        let told = |server: Verdict| {
+            let status = status(&app(None), &plan(server), at(1));
+            transitions(None, &status)
+                .map(|condition| condition.type_.clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(Verdict::waiting("RollingOut", "1/2")), [""; 0]);
+        assert_eq!(
+            told(Verdict::failed("ImagePullBackOff", "no such image")),
+            ["ServerAvailable", "FrontendAvailable", "Ready"]
+        );
+        let ready = ChatAppStatus {
+            conditions: vec![condition(
+                &app(None),
+                &[],
+                ConditionType::Ready,
+                &Verdict::done("Available", ""),
+                at(1),
+            )],
+            ..ChatAppStatus::default()
+        };
+        assert_eq!(transitions(None, &ready).count(), 1);
+    }
 }

@@ -17,8 +17,8 @@ use crate::operator::Operator;
 
 /// ChatApps in a namespace.
 const PER_NAMESPACE: usize = 100;
-/// Requests at the same time, as the operator has passes.
-pub(crate) const CONCURRENCY: usize = 8;
+/// Requests at the same time, as many as the operator may have: 8 passes, 4 objects of each.
+pub(crate) const CONCURRENCY: usize = 32;
 /// The longest that anything may take.
 const LIMIT: Duration = Duration::from_mins(20);
 

@@ -26,12 +26,9 @@ pub(crate) async fn objects(client: &Client, requests: &Requests) -> anyhow::Res
     let mut objects = Vec::new();
     for resource in &requests.resources {
         // Only the path counts; the kind comes with the answer.
-        let kind = GroupVersionKind::gvk(
-            &resource.api_group,
-            &resource.api_version,
-            &resource.resource,
-        );
-        let kind = ApiResource::from_gvk_with_plural(&kind, &resource.resource);
+        let kind =
+            GroupVersionKind::gvk(&resource.api_group, &resource.api_version, &resource.plural);
+        let kind = ApiResource::from_gvk_with_plural(&kind, &resource.plural);
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
         let list = api.list(&ListParams::default()).await?;
         let kind = list.types.kind.strip_suffix("List").context("a list")?;

@@ -29,7 +29,8 @@ pub(crate) struct Requests {
 pub(crate) struct Resource {
     pub(crate) api_group: String,
     pub(crate) api_version: String,
-    pub(crate) resource: String,
+    #[serde(rename = "resource")]
+    pub(crate) plural: String,
 }
 
 #[derive(Deserialize)]
@@ -66,7 +67,7 @@ impl Requests {
         }: Request,
     ) {
         let resource = object_ref.resource;
-        match (verb.as_str(), resource.resource.as_str()) {
+        match (verb.as_str(), resource.plural.as_str()) {
             ("get" | "list" | "watch", _) => self.reads += 1,
             (_, "events") => self.events += 1,
             (_, "chatapps") if object_ref.subresource == "status" => self.statuses += 1,
@@ -83,16 +84,15 @@ impl Requests {
 pub(crate) fn of_operator(server: &ApiServer) -> anyhow::Result<Requests> {
     let mut requests = Requests::default();
     for entry in std::fs::read_dir(&server.directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
+        let path = entry?.path();
+        let name = path.file_stem().and_then(|name| name.to_str());
         // A log that has become long is continued in another one.
-        let is_log = name
-            .to_str()
-            .is_some_and(|name| name.starts_with("audit") && name.ends_with(".log"));
+        let is_log = path.extension().is_some_and(|ending| ending == "log")
+            && name.is_some_and(|name| name.starts_with("audit"));
         if !is_log {
             continue;
         }
-        for line in BufReader::new(std::fs::File::open(entry.path())?).lines() {
+        for line in BufReader::new(std::fs::File::open(&path)?).lines() {
             let line = line?;
             // The last line may not be there in full yet.
             if line.contains(OPERATOR)

@@ -1,12 +1,10 @@
-//! An object as the caches hold it: compressed JSON without what nobody reads, unpacked when a pass asks for it. A thousand
-//! ChatApps have 14,000 children; as trees of values they would fill hundreds of megabytes.
+//! An object as a list or a watch brings it, without what nobody reads.
 
 use std::{borrow::Cow, fmt};
 
-use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use kube::{Resource, api::ObjectMeta, core::DynamicResourceScope};
 use serde::{Deserialize, Deserializer, de::Error};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{kinds::Kind, plan::APP_LABEL};
 
@@ -20,28 +18,8 @@ pub(crate) struct Found {
     metadata: ObjectMeta,
     /// Name of the ChatApp that its label names.
     pub(crate) app: String,
-    pub(crate) packed: Packed,
-}
-
-/// The object's JSON, compressed.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Packed(Box<[u8]>);
-
-impl Packed {
-    fn pack(object: &Value) -> std::io::Result<Self> {
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
-        serde_json::to_writer(&mut encoder, object)?;
-        Ok(Self(encoder.finish()?.into_boxed_slice()))
-    }
-
-    /// The object. `None` can't be: we packed it ourselves.
-    pub(crate) fn unpack(&self, kind: Kind) -> Option<Value> {
-        let mut object: Value = serde_json::from_reader(DeflateDecoder::new(&*self.0)).ok()?;
-        // A list doesn't repeat them with every object.
-        object["apiVersion"] = json!(kind.api_version());
-        object["kind"] = json!(kind.name());
-        Some(object)
-    }
+    /// The object as JSON.
+    pub(crate) text: Box<[u8]>,
 }
 
 impl Found {
@@ -79,7 +57,9 @@ impl<'de> Deserialize<'de> for Found {
                 ..ObjectMeta::default()
             },
             app: text(&label).unwrap_or_default(),
-            packed: Packed::pack(&object).map_err(D::Error::custom)?,
+            text: serde_json::to_vec(&object)
+                .map_err(D::Error::custom)?
+                .into_boxed_slice(),
         })
     }
 }
@@ -121,6 +101,8 @@ impl Resource for Found {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -134,11 +116,12 @@ mod tests {
             ("n", "a", "demo")
         );
         assert_eq!(
-            found.packed.unpack(Kind::Pod),
-            Some(json!({"apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": "a", "namespace": "n", "resourceVersion": "7", "labels": {"sillychat.io/chatapp": "demo"},
+            serde_json::from_slice::<Value>(&found.text).ok(),
+            Some(
+                json!({"metadata": {"name": "a", "namespace": "n", "resourceVersion": "7", "labels": {"sillychat.io/chatapp": "demo"},
                     "annotations": {"mine": "1"}},
-                "spec": {"unheard": ["of"]}}))
+                "spec": {"unheard": ["of"]}})
+            )
         );
     }
 

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::found::{Found, Packed};
+use super::{
+    found::Found,
+    packed::{Packed, Packer},
+};
 use crate::kinds::Kind;
 
 /// Namespace and name.
@@ -13,6 +16,7 @@ pub(crate) struct Index {
     by_app: HashMap<Key, BTreeMap<(Kind, String), Packed>>,
     /// The ChatApp that an object is filed under: its label may change.
     app_of: HashMap<Kind, HashMap<Key, String>>,
+    packers: HashMap<Kind, Packer>,
     /// Objects of a kind that is being listed anew: what isn't among them at the end is gone.
     listed: HashMap<Kind, HashSet<Key>>,
 }
@@ -24,6 +28,7 @@ impl Index {
         if let Some(listed) = self.listed.get_mut(&kind) {
             listed.insert(key.clone());
         }
+        let packed = self.packers.entry(kind).or_default().pack(&found.text);
         let app = (key.0.clone(), found.app);
         let mut touched = Vec::new();
         let filed = self.app_of.get(&kind).and_then(|apps| apps.get(&key));
@@ -31,9 +36,9 @@ impl Index {
             touched.extend(self.remove(kind, &key));
         }
         let children = self.by_app.entry(app.clone()).or_default();
-        let is_same = children.get(&(kind, key.1.clone())) == Some(&found.packed);
+        let is_same = children.get(&(kind, key.1.clone())) == Some(&packed);
         if !is_same {
-            children.insert((kind, key.1.clone()), found.packed);
+            children.insert((kind, key.1.clone()), packed);
             self.app_of
                 .entry(kind)
                 .or_default()

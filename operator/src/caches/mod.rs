@@ -3,6 +3,7 @@
 
 mod found;
 mod index;
+mod packed;
 
 use std::{
     collections::HashMap,

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
-    names::{self, Component},
+    names::{COMPONENT_LABEL, Component},
     ownership::Owner,
     pods,
 };
@@ -149,9 +149,9 @@ impl Observed {
 
     /// The pods of a part, the database's included.
     pub(crate) fn pods_of(&self, component: Component) -> Vec<Pod> {
-        let mut pods = self.all::<Pod>();
-        pods.retain(|pod| names::is_of(pod, component));
-        pods
+        let label = |pod: &Value| pod["metadata"]["labels"][COMPONENT_LABEL] == *component.as_str();
+        let found = self.found(Kind::Pod).filter(|pod| label(pod));
+        found.filter_map(typed).collect()
     }
 }
 

@@ -7,7 +7,6 @@
 
 use chatapp_crds::{ChatApp, RETAINED_LABEL};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
@@ -55,48 +54,35 @@ impl<'a> Owner<'a> {
 
     /// The standing of an object in the ChatApp's namespace.
     pub(crate) fn ownership(&self, object: &impl ResourceExt) -> Ownership {
-        self.ownership_of_metadata(object.meta())
+        self.ownership_of_value(&json!({"metadata": object.meta()}))
     }
 
-    fn ownership_of_metadata(&self, metadata: &ObjectMeta) -> Ownership {
-        let owners = metadata.owner_references.as_deref().unwrap_or_default();
-        let controller = owners.iter().find(|owner| owner.controller == Some(true));
-        if let Some(controller) = controller {
-            let is_namesake = controller.api_version == ChatApp::api_version(&())
-                && controller.kind == ChatApp::kind(&())
-                && controller.name == self.name;
-            return match (controller.uid == self.uid, is_namesake) {
+    /// The standing of an object whose type isn't known. Each pass asks often: nothing is copied.
+    pub(crate) fn ownership_of_value(&self, object: &Value) -> Ownership {
+        let metadata = &object["metadata"];
+        let mut owners = metadata["ownerReferences"].as_array().into_iter().flatten();
+        if let Some(controller) = owners.find(|owner| owner["controller"] == true) {
+            let is_namesake = is_chat_app(controller) && controller["name"] == *self.name;
+            return match (controller["uid"] == *self.uid, is_namesake) {
                 (true, _) => Ownership::Ours,
                 // Its owner is no more: the garbage collector is on its way.
                 (false, true) => Ownership::Leaving,
                 (false, false) => Ownership::Foreign,
             };
         }
-        let has_label = |label: &str, value: &str| {
-            let labels = metadata.labels.as_ref();
-            labels
-                .and_then(|labels| labels.get(label))
-                .is_some_and(|present| present == value)
-        };
+        let has_label = |label: &str, value: &str| metadata["labels"][label] == *value;
         if !has_label(APP_LABEL, self.name) || !has_label(MANAGED_BY_LABEL, MANAGER) {
             return Ownership::Foreign;
         }
-        let annotations = metadata.annotations.as_ref();
-        let uid = annotations.and_then(|annotations| annotations.get(OWNER_ANNOTATION));
-        if uid.is_some_and(|uid| uid == self.uid) && !has_label(RETAINED_LABEL, "true") {
+        if metadata["annotations"][OWNER_ANNOTATION] == *self.uid
+            && !has_label(RETAINED_LABEL, "true")
+        {
             Ownership::Ours
-        } else if metadata.deletion_timestamp.is_some() {
-            Ownership::Leaving
-        } else {
+        } else if metadata["deletionTimestamp"].is_null() {
             Ownership::LeftBehind
+        } else {
+            Ownership::Leaving
         }
-    }
-
-    /// The standing of an object whose type isn't known.
-    pub(crate) fn ownership_of_value(&self, object: &Value) -> Ownership {
-        serde_json::from_value(object["metadata"].clone()).map_or(Ownership::Foreign, |metadata| {
-            self.ownership_of_metadata(&metadata)
-        })
     }
 }
 

@@ -296,12 +296,13 @@ fn rollout_trouble(live: &Deployment) -> Option<Verdict> {
 
 /// The accounts of pods and of Deployments: without its account no pod of a former template could be made again.
 pub(crate) fn accounts_in_use(observed: &Observed) -> Vec<Kept> {
-    let templates = observed.ours::<Deployment>().into_iter();
-    let templates = templates.filter_map(|deployment| deployment.spec?.template.spec);
-    let pods = observed.all::<Pod>().into_iter();
+    let ours = |object: &&Value| observed.is_ours(object);
+    let templates = observed.found(Kind::Deployment).filter(ours);
+    let templates = templates.map(|deployment| &deployment["spec"]["template"]);
     templates
-        .chain(pods.filter_map(|pod| pod.spec))
-        .filter_map(|pod| Some((Kind::ServiceAccount, pod.service_account_name?)))
+        .chain(observed.found(Kind::Pod))
+        .filter_map(|pod| pod["spec"]["serviceAccountName"].as_str())
+        .map(|account| (Kind::ServiceAccount, account.to_owned()))
         .collect()
 }
 

@@ -162,12 +162,15 @@ fn below(type_: ConditionType, observed: &Observed, now: Timestamp) -> Vec<Branc
                     .iter()
                     .map(autoscaler),
             );
-            below.extend(
-                observed
-                    .ours::<CronJob>()
-                    .iter()
-                    .map(|cron_job| self::cron_job(cron_job, now)),
-            );
+            below
+        }
+        ConditionType::RetentionEnforced => {
+            let cron_jobs = observed.ours::<CronJob>();
+            let mut below: Vec<_> = cron_jobs
+                .iter()
+                .map(|cron_job| self::cron_job(cron_job, now))
+                .collect();
+            below.extend(jobs(observed, Component::Retention, now));
             below
         }
         ConditionType::FrontendAvailable => deployments(observed, Component::Frontend, now),

@@ -150,6 +150,7 @@ fn field(app: &ChatApp, condition: &Condition) -> &'static str {
             ConditionType::ServerAvailable => "spec.server",
             ConditionType::FrontendAvailable => "spec.frontend",
             ConditionType::RouteReady => "spec.route",
+            ConditionType::RetentionEnforced => "spec.retention",
             ConditionType::Ready => "spec",
         },
     }

@@ -74,7 +74,10 @@ pub(crate) fn when(step: Option<ConditionType>) -> &'static str {
         Some(ConditionType::ContentLoaded) => "when the content is loaded (ContentLoaded)",
         Some(ConditionType::ServerAvailable) => "when the servers serve (ServerAvailable)",
         Some(
-            ConditionType::FrontendAvailable | ConditionType::RouteReady | ConditionType::Ready,
+            ConditionType::FrontendAvailable
+            | ConditionType::RouteReady
+            | ConditionType::RetentionEnforced
+            | ConditionType::Ready,
         ) => "when the page is served (FrontendAvailable)",
     }
 }

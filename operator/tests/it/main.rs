@@ -10,6 +10,7 @@ mod api_server;
 mod audit;
 mod command;
 mod content;
+mod cost;
 mod deletion;
 mod drift;
 mod foreign;
