@@ -32,6 +32,11 @@ url:
 kubectl *arguments:
     @"{{ cluster }}/kubectl.sh" "$@"
 
+# Build `kubectl chatapp` and chatapp-operator (its `plan`) into a folder on PATH
+plugin folder="~/.local/bin":
+    cargo build --release --locked --package chatapp-operator
+    install -D --target-directory {{ folder }} target/release/kubectl-chatapp target/release/chatapp-operator
+
 # Everything: lint, unit, integration, and end to end on the real cluster
 test: lint test-unit test-page up test-e2e test-life
 
@@ -62,9 +67,9 @@ test-page: (_prepare "packages" "page")
     cd frontend && npm run --silent build && npm run --silent test:browser
     images/frontend/test.sh
 
-# End-to-end tests on the cluster that `up` started
-test-e2e:
-    @"{{ cluster }}/e2e.sh"
+# End-to-end tests on the cluster that `up` started: all stories, or those with NAME in their name
+test-e2e *name:
+    @"{{ cluster }}/e2e.sh" "$@"
 
 # A second `up`, `down`, and an `up` that is killed: on the node that `up` started
 test-life:
@@ -79,7 +84,11 @@ generate: (_prepare "page")
     cargo run --quiet --locked --package chat-server -- openapi > chat-server/openapi.json
     cargo run --quiet --locked --package chatapp-crds --bin crdgen > manifests/platform/crds/chatapps.sillychat.io.yaml
     cd frontend && npm run --silent generate
-    GENERATE=1 cargo test --quiet --locked --workspace --bin chatapp-operator every_field_ends_up
+    GENERATE=1 cargo test --quiet --locked --workspace --lib every_field_ends_up
+
+# Write down what this version makes of a ChatApp, once, when it is released (operator/tests/releases)
+freeze:
+    FREEZE=1 cargo test --quiet --locked --workspace --lib the_objects_of_each_release
 
 # Build the pinned Kubernetes programs into the cache (first time about 20 min)
 tools:

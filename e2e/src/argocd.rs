@@ -5,11 +5,16 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 use kube::{
     Api, Client,
-    api::{ApiResource, DynamicObject, GroupVersionKind},
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::wait::Seen;
+
+/// Where Argo CD and its applications are.
+pub const NAMESPACE: &str = "argocd";
+/// Branch that the platform follows.
+const BRANCH: &str = "main";
 
 /// What Argo CD last said of an application.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,37 +23,83 @@ pub struct Application {
     sync: String,
     health: String,
     revision: String,
+    /// What its last sync, or the one under way, says of itself.
+    message: String,
 }
 
-/// All applications of the namespace `argocd`.
+impl Application {
+    /// Whether the cluster is what a commit says.
+    #[must_use]
+    pub fn is_at(&self, revision: &str) -> bool {
+        self.sync == "Synced" && self.health == "Healthy" && self.revision == revision
+    }
+
+    /// What its last sync, or the one under way, says of itself.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+fn api(client: &Client) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Application");
+    Api::namespaced_with(client.clone(), NAMESPACE, &ApiResource::from_gvk(&kind))
+}
+
+/// All applications that follow the platform's branch.
 pub async fn applications(client: &Client) -> Result<Vec<Application>> {
-    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(
-        "argoproj.io",
-        "v1alpha1",
-        "Application",
-    ));
-    let applications = Api::<DynamicObject>::namespaced_with(client.clone(), "argocd", &kind);
-    let list = applications
-        .list(&kube::api::ListParams::default())
+    let list = api(client)
+        .list(&ListParams::default())
         .await
         .context("list Argo CD's applications")?;
-    Ok(list.iter().map(application).collect())
+    let ours = list
+        .iter()
+        .filter(|object| text(object, "/spec/source/targetRevision") == BRANCH);
+    Ok(ours.map(application).collect())
+}
+
+/// One application, if it is there.
+pub async fn find(client: &Client, name: &str) -> Result<Option<Application>> {
+    let object = api(client)
+        .get_opt(name)
+        .await
+        .with_context(|| format!("read application {name}"))?;
+    Ok(object.as_ref().map(application))
+}
+
+/// Has Argo CD look into Git now.
+pub async fn refresh(client: &Client, name: &str) -> Result<()> {
+    annotate(client, name, "argocd.argoproj.io/refresh", "normal").await
+}
+
+/// Confirms the removal of what asks to be confirmed (`Prune=confirm`, `Delete=confirm`), as a person does it.
+/// <https://argo-cd.readthedocs.io/en/stable/user-guide/sync-options/>
+pub async fn approve_deletion(client: &Client, name: &str, now: &str) -> Result<()> {
+    annotate(client, name, "argocd.argoproj.io/deletion-approved", now).await
+}
+
+async fn annotate(client: &Client, name: &str, annotation: &str, value: &str) -> Result<()> {
+    let change = Patch::Merge(json!({"metadata": {"annotations": {annotation: value}}}));
+    api(client)
+        .patch_metadata(name, &PatchParams::default(), &change)
+        .await
+        .with_context(|| format!("annotate application {name}"))?;
+    Ok(())
+}
+
+fn text<'a>(object: &'a DynamicObject, path: &str) -> &'a str {
+    let value = object.data.pointer(path);
+    value.and_then(Value::as_str).unwrap_or("-")
 }
 
 fn application(object: &DynamicObject) -> Application {
-    let field = |path: &str| {
-        object
-            .data
-            .pointer(path)
-            .and_then(Value::as_str)
-            .unwrap_or("-")
-            .to_owned()
-    };
+    let field = |path: &str| text(object, path).to_owned();
     Application {
         name: object.metadata.name.clone().unwrap_or_default(),
         sync: field("/status/sync/status"),
         health: field("/status/health/status"),
         revision: field("/status/sync/revision"),
+        message: field("/status/operationState/message"),
     }
 }
 
@@ -78,6 +129,7 @@ mod tests {
             sync: sync.into(),
             health: health.into(),
             revision: revision.into(),
+            message: "-".into(),
         }
     }
 

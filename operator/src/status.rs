@@ -82,10 +82,9 @@ fn upgrade(app: &ChatApp, former: &ChatAppStatus, plan: &Plan) -> Option<Upgrade
 
 /// `Ready` says what is in the way: what has failed before what is waited for, and the earlier step before the later.
 fn sum_up(verdicts: &[(ConditionType, Verdict)]) -> Verdict {
-    let failed = verdicts
-        .iter()
-        .find(|(_, verdict)| matches!(verdict, Verdict::Failed(_)));
-    let blocking = failed.or_else(|| verdicts.iter().find(|(_, verdict)| !verdict.is_done()));
+    let needed = || verdicts.iter().filter(|(type_, _)| type_.is_needed());
+    let failed = needed().find(|(_, verdict)| matches!(verdict, Verdict::Failed(_)));
+    let blocking = failed.or_else(|| needed().find(|(_, verdict)| !verdict.is_done()));
     blocking.map_or_else(
         || Verdict::done("Available", "the chat is served"),
         |(_, verdict)| verdict.clone(),
@@ -116,8 +115,16 @@ fn condition(
     }
 }
 
+/// Whether `present` only says how far something has come that was under way before, or has just begun.
+pub(crate) fn is_under_way(former: Option<&ChatAppStatus>, present: &ChatAppStatus) -> bool {
+    let was_under_way = former
+        .and_then(|former| former.phase)
+        .is_none_or(|phase| phase == Phase::Progressing);
+    was_under_way && present.phase == Some(Phase::Progressing)
+}
+
 /// The conditions that are worth an event: those whose status has changed, and while a human is needed those whose reason has. The
-/// steps of a rollout that goes well are told by the messages.
+/// steps of a rollout that goes well are told by the messages. That a new ChatApp isn't ready yet goes without saying.
 pub(crate) fn transitions<'a>(
     former: Option<&'a ChatAppStatus>,
     present: &'a ChatAppStatus,
@@ -130,9 +137,16 @@ pub(crate) fn transitions<'a>(
                 .iter()
                 .find(|before| before.type_ == condition.type_)
         });
-        before.is_none_or(|before| {
-            before.status != condition.status || (needs_help && before.reason != condition.reason)
-        })
+        match before {
+            None => match condition.status.as_str() {
+                "True" => condition.type_ == ConditionType::Ready.as_str(),
+                _ => needs_help,
+            },
+            Some(before) => {
+                before.status != condition.status
+                    || (needs_help && before.reason != condition.reason)
+            }
+        }
     })
 }
 
@@ -205,6 +219,26 @@ mod tests {
                 .conditions
                 .iter()
                 .all(|condition| condition.observed_generation == Some(3))
+        );
+    }
+
+    #[test]
+    fn what_is_not_needed_does_not_make_it_unready_but_is_told() {
+        let mut plan = plan(Verdict::done("Available", "2/2"));
+        plan.verdicts.retain(|(_, verdict)| verdict.is_done());
+        let failed = Verdict::failed("PurgeFailed", "Job x has failed");
+        plan.verdicts
+            .push((ConditionType::RetentionEnforced, failed));
+        let status = status(&app(None), &plan, at(1));
+        assert_eq!(status.phase, Some(Phase::Ready));
+        let told: Vec<_> = status.conditions.iter().rev().take(2).collect();
+        assert_eq!(
+            (told[0].type_.as_str(), told[0].status.as_str()),
+            ("Ready", "True")
+        );
+        assert_eq!(
+            (told[1].type_.as_str(), told[1].status.as_str()),
+            ("RetentionEnforced", "False")
         );
     }
 

@@ -36,10 +36,14 @@ mod verdict;
 mod workload;
 
 pub(crate) use migration::Facts;
-pub(crate) use names::{APP_LABEL, short_hash};
+pub(crate) use names::{
+    APP_LABEL, COMPONENT_LABEL, Component, database as database_name, short_hash,
+};
 pub(crate) use observed::Observed;
-pub(crate) use suspend::SUSPENDED;
+pub(crate) use pods::MISSING_REASONS;
+pub(crate) use suspend::{HIBERNATION, SUSPENDED, is_hibernating};
 pub(crate) use verdict::{Reason, Verdict};
+pub(crate) use workload::TEMPLATE_ANNOTATION;
 
 use chatapp_crds::{ChatApp, ConditionType, ImportResult};
 use kube::{Resource, ResourceExt};
@@ -47,7 +51,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use marks::Marks;
-use names::Component;
 
 use crate::kinds::Kind;
 
@@ -226,6 +229,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     }
     children.extend(autoscaling::child(app));
     children.extend(retention::cron_job(app, &source, server.image().as_deref()));
+    let retention_verdict = retention::verdict(app, observed, &server_verdict);
     children.extend(route::child(app, observed));
 
     let pruned = prune::prune(observed, &children, &kept(app, observed));
@@ -252,6 +256,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
             ConditionType::RouteReady,
             Some(route::verdict(app, observed)),
         ),
+        (ConditionType::RetentionEnforced, retention_verdict),
     ]
     .into_iter()
     .filter_map(|(type_, verdict)| Some((type_, verdict?)))

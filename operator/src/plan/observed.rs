@@ -4,14 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chatapp_crds::ChatApp;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     names::{self, Component},
     ownership::Owner,
+    pods,
 };
 use crate::kinds::Kind;
 
@@ -43,6 +45,11 @@ impl Observed {
         self.objects.entry(kind).or_default().insert(name, object);
     }
 
+    /// Takes an object out.
+    pub(crate) fn remove(&mut self, kind: Kind, name: &str) -> Option<Value> {
+        self.objects.get_mut(&kind)?.remove(name)
+    }
+
     /// The API server doesn't know the kind.
     pub(crate) fn set_unknown(&mut self, kind: Kind) {
         self.unknown.insert(kind);
@@ -57,6 +64,29 @@ impl Observed {
         }
         if kind == Kind::Pod {
             self.objects.entry(kind).or_default().extend(known);
+        }
+    }
+
+    /// Name and uid of the pods that were made before this and may not start because of an object that isn't there.
+    pub(crate) fn pods_that_may_miss_something(&self, before: Timestamp) -> Vec<(String, String)> {
+        let mut pods = self.all::<Pod>();
+        pods.retain(|pod| {
+            let made = pod.creation_timestamp().map(|time| time.0);
+            made.is_some_and(|made| made < before) && pods::may_miss_something(pod)
+        });
+        let pods = pods.into_iter().map(|pod| (pod.name_any(), pod.uid()));
+        pods.filter_map(|(name, uid)| Some((name, uid?))).collect()
+    }
+
+    /// What an event says of a pod; the rest of the plan finds it among its conditions.
+    pub(crate) fn tell_of_pod(&mut self, name: &str, reason: &str, note: &str) {
+        let pods = self.objects.get_mut(&Kind::Pod);
+        if let Some(pod) = pods.and_then(|pods| pods.get_mut(name)) {
+            let told = json!({"type": pods::EVENT_CONDITION, "status": "True", "reason": reason, "message": note});
+            match &mut pod["status"]["conditions"] {
+                Value::Array(conditions) => conditions.push(told),
+                absent => *absent = json!([told]),
+            }
         }
     }
 
@@ -79,9 +109,14 @@ impl Observed {
             .flat_map(BTreeMap::values)
     }
 
+    /// An object with the ChatApp's label, whoever owns it.
+    pub(crate) fn named(&self, kind: Kind, name: &str) -> Option<&Value> {
+        self.objects.get(&kind)?.get(name)
+    }
+
     /// An object of ours.
     pub(crate) fn value(&self, kind: Kind, name: &str) -> Option<&Value> {
-        let object = self.objects.get(&kind)?.get(name)?;
+        let object = self.named(kind, name)?;
         self.is_ours(object).then_some(object)
     }
 
@@ -125,10 +160,6 @@ impl Observed {
 impl Observed {
     pub(crate) fn value_mut(&mut self, kind: Kind, name: &str) -> Option<&mut Value> {
         self.objects.get_mut(&kind)?.get_mut(name)
-    }
-
-    pub(crate) fn remove(&mut self, kind: Kind, name: &str) -> Option<Value> {
-        self.objects.get_mut(&kind)?.remove(name)
     }
 
     pub(crate) fn remove_all(&mut self, kind: Kind) {

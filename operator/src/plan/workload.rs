@@ -10,7 +10,7 @@ use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
         core::v1::{
-            Capabilities, Container, HTTPGetAction, Lifecycle, LifecycleHandler,
+            Capabilities, Container, ContainerPort, HTTPGetAction, Lifecycle, LifecycleHandler,
             LocalObjectReference, Pod, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
             SeccompProfile, SecurityContext, Service, ServicePort, ServiceSpec, SleepAction,
         },
@@ -18,7 +18,7 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
 use kube::{ResourceExt, api::ObjectMeta};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Child, Observed, disruption,
@@ -31,7 +31,7 @@ use super::{
 use crate::{compare::covers, kinds::Kind};
 
 /// Annotation of a Deployment: the pod template that the gate let through last, as JSON.
-const TEMPLATE_ANNOTATION: &str = "sillychat.io/applied-template";
+pub(crate) const TEMPLATE_ANNOTATION: &str = "sillychat.io/applied-template";
 
 /// User of the server's image.
 pub(crate) const SERVER_UID: i64 = 65532;
@@ -208,7 +208,11 @@ impl Workload {
                 )
             };
         }
-        let template = json!(self.template);
+        let mut template = json!(self.template);
+        if let Some(Value::Object(pod)) = template.get_mut("spec") {
+            // The API server adds some to every pod.
+            pod.remove("tolerations");
+        }
         let pods: Vec<&Pod> = pods
             .iter()
             .filter(|pod| {
@@ -383,6 +387,11 @@ pub(crate) fn serving_template(
     };
     let container = Container {
         image_pull_policy: container.image.as_deref().map(pull_policy),
+        ports: Some(vec![ContainerPort {
+            name: Some("http".to_owned()),
+            container_port: CONTAINER_PORT,
+            ..ContainerPort::default()
+        }]),
         security_context: Some(container_security()),
         startup_probe: Some(probe("/healthz", 1, 60)),
         liveness_probe: Some(probe("/healthz", 10, 3)),

@@ -5,8 +5,10 @@
 #![allow(clippy::expect_used, reason = "a test fails by it, with a reason")]
 #![allow(clippy::panic, reason = "a test fails by it, with a reason")]
 
+mod any_spec;
 mod api_server;
 mod audit;
+mod command;
 mod content;
 mod deletion;
 mod drift;
@@ -16,13 +18,18 @@ mod install;
 mod isolation;
 mod late_cloudnative_pg;
 mod leader;
+mod offline;
 mod operator;
 mod outage;
+mod plugin;
+mod preview;
 mod process;
 mod proxy;
 mod prune;
+mod releases;
 mod rest;
 mod retention;
+mod rollback;
 mod route;
 mod rules;
 mod rules_of_routes;
