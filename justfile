@@ -38,7 +38,7 @@ plugin folder="~/.local/bin":
     install -D --target-directory {{ folder }} target/release/kubectl-chatapp target/release/chatapp-operator
 
 # Everything: lint, unit, integration, and end to end on the real cluster
-test: lint test-unit up test-e2e test-life
+test: lint test-unit test-page up test-e2e test-life
 
 # Formatting, lints and types, of all languages
 lint: (_prepare "packages" "page")
@@ -59,7 +59,13 @@ test-unit: (_prepare "packages" "page" "tools" "schemathesis")
     manifests/test.sh
     argocd/config/health/test.sh
     cargo test --workspace --locked
+
+# The page: its logic, its web server's configuration, and all of it in Chromium, against the chat server on SQLite and PostgreSQL
+test-page: (_prepare "packages" "page")
     cd frontend && npm test
+    cargo build --workspace --locked --bin chat-server
+    cd frontend && npm run --silent build && npm run --silent test:browser
+    images/frontend/test.sh
 
 # End-to-end tests on the cluster that `up` started: all stories, or those with NAME in their name
 test-e2e *name:
@@ -69,14 +75,15 @@ test-e2e *name:
 test-life:
     @"{{ cluster }}/test-life.sh"
 
-# Figures, with what they are compared to, failing nothing: `bench server [NAME ...] [--quick]`, `bench operator [COUNT ...] [--rest S]`
-bench what *arguments: (_prepare (if what == "operator" { "tools" } else { "packages" }))
-    bench="$1"; shift; cargo bench --workspace --locked --bench "$bench" -- "$@"
+# Figures, with what they are compared to, failing nothing: `bench server [NAME ...] [--quick]`, `bench operator [COUNT ...] [--rest S]`, `bench page`
+bench what *arguments: (_prepare (if what == "operator" { "tools" } else { "packages" }) (if what == "page" { "page" } else { "packages" }))
+    {{ if what == "page" { justfile_directory() / "frontend/bench/run.sh" } else { 'bench="$1"; shift; cargo bench --workspace --locked --bench "$bench" -- "$@"' } }}
 
-# Write the generated files anew (the CRD's YAML, the API's description)
-generate:
+# Write the generated files anew (the CRD's YAML, the API's description and the page's types of it)
+generate: (_prepare "page")
     cargo run --quiet --locked --package chat-server -- openapi > chat-server/openapi.json
     cargo run --quiet --locked --package chatapp-crds --bin crdgen > manifests/platform/crds/chatapps.sillychat.io.yaml
+    cd frontend && npm run --silent generate
     GENERATE=1 cargo test --quiet --locked --workspace --lib every_field_ends_up
 
 # Write down what this version makes of a ChatApp, once, when it is released (operator/tests/releases)

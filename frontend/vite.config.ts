@@ -12,11 +12,11 @@ export default defineConfig({
   build: {
     // The Content-Security-Policy has no place for data: addresses.
     assetsInlineLimit: 0,
+    // The few scripts that are loaded later come alone; the helpers for more would be in the first one.
+    modulePreload: false,
   },
   test: {
-    environment: "jsdom",
-    setupFiles: ["src/testing/setup.ts"],
+    include: ["src/**/*.test.ts", "tests/unit/**/*.test.ts"],
     restoreMocks: true,
-    testTimeout: 20_000,
   },
 });

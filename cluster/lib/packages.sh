@@ -4,7 +4,7 @@
 # For the node and the images.
 CLUSTER_PACKAGES=(buildah containernetworking-plugins curl debootstrap iproute2 iptables jq openssl procps runc socat)
 # For the tests.
-TEST_PACKAGES=(chromium chromium-driver pgbouncer postgresql-15 python3-venv shellcheck)
+TEST_PACKAGES=(chromium chromium-driver fonts-dejavu-core fonts-noto-color-emoji nginx-light pgbouncer postgresql-15 python3-venv shellcheck)
 
 missing_packages() { # PACKAGE...
   local package

@@ -1,10 +1,14 @@
 #!/bin/sh
 # Fills in nginx's configuration (where the chat server is, who resolves its name) and becomes nginx.
-# Environment: CHAT_SERVER_HOST (a Service's name, a name with dots, or an address), CHAT_SERVER_PORT (default 80).
+# Environment: CHAT_SERVER_HOST (a Service's name, a name with dots, or an address), CHAT_SERVER_PORT (default 80). Outside of the
+# image also PORT to listen on, PAGE (the folder with the page) and RUN_DIR, where it may write.
 set -eu
 
 TEMPLATE=${TEMPLATE:-/etc/chatapp/nginx.conf.template}
 RESOLV_CONF=${RESOLV_CONF:-/etc/resolv.conf}
+PORT=${PORT:-8080}
+PAGE=${PAGE:-/usr/share/chatapp}
+RUN_DIR=${RUN_DIR:-/tmp/nginx}
 
 fail() {
   echo "error: $1" >&2
@@ -55,10 +59,11 @@ fi
 # Some nodes have no IPv6 at all, and nginx wouldn't start.
 listen_ipv6=
 if [ -e /proc/net/if_inet6 ]; then
-  listen_ipv6="listen [::]:8080;"
+  listen_ipv6="listen [::]:$PORT;"
 fi
 
-mkdir -p /tmp/nginx || fail "/tmp must be writable"
+mkdir -p "$RUN_DIR" || fail "$RUN_DIR must be writable"
 sed -e "s|@RESOLVER@|$resolver|" -e "s|@LISTEN_IPV6@|$listen_ipv6|" \
-  -e "s|@CHAT_SERVER@|$(in_brackets "$(full_name "$host")"):$port|" "$TEMPLATE" >/tmp/nginx/nginx.conf
-exec nginx -e stderr -c /tmp/nginx/nginx.conf "$@"
+  -e "s|@CHAT_SERVER@|$(in_brackets "$(full_name "$host")"):$port|" -e "s|@PORT@|$PORT|" -e "s|@PAGE@|$PAGE|" \
+  -e "s|@RUN_DIR@|$RUN_DIR|" "$TEMPLATE" >"$RUN_DIR/nginx.conf"
+exec nginx -e stderr -c "$RUN_DIR/nginx.conf" "$@"

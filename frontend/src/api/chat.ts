@@ -3,74 +3,98 @@
  * doesn't expect.
  */
 
-import { validate as isUuid } from "uuid";
-
 import { ApiError } from "./errors";
 import { request } from "./request";
-import type { RecordedMessage, Sender, StartedChat } from "./types";
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+type Path = keyof import("./schema").paths;
+
+export type Sender = Schemas["Message"]["sender"];
+
+export type StartedChat = { readonly chatId: string; readonly reply: string };
+
+/** One message as the server has recorded it. */
+export type RecordedMessage = {
+  /** Higher for later ones; `null` as long as this page hasn't been told. */
+  readonly id: number | null;
+  readonly sender: Sender;
+  readonly text: string;
+  /** In milliseconds; `null` when the server's time can't be read. */
+  readonly at: number | null;
+};
 
 export async function startChat(): Promise<StartedChat> {
-  const body = fields(await request("/start_chat", { method: "POST" }));
-  return { chatId: string(body, "chat_id"), reply: string(body, "reply") };
+  const { chat_id: chatId, reply } = fields<Schemas["Started"]>(
+    await request("/start_chat" satisfies Path, { method: "POST" }),
+  );
+  return { chatId: string(chatId, "chat_id"), reply: string(reply, "reply") };
 }
 
 /** Says something and gives the bot's reply. Under one key, a UUID, it is recorded once, however often it is sent. */
 export async function sendMessage(chatId: string, text: string, key: string): Promise<string> {
-  // What the browser kept of an older page has a key of another kind.
-  const answer = await request("/message", {
+  const said: Schemas["Said"] = { chat_id: chatId, text };
+  const answer = await request("/message" satisfies Path, {
     method: "POST",
-    headers: { "Content-Type": "application/json", ...(isUuid(key) ? { "Idempotency-Key": key } : {}) },
-    body: JSON.stringify({ chat_id: chatId, text }),
+    headers: { "Content-Type": "application/json", "Idempotency-Key": key },
+    body: JSON.stringify(said),
   });
-  return string(fields(answer), "reply");
+  return string(fields<Schemas["Answered"]>(answer).reply, "reply");
 }
 
 /** All messages of a chat, in order. */
 export async function fetchTranscript(chatId: string): Promise<RecordedMessage[]> {
-  const path = `/transcript/${encodeURIComponent(chatId)}`;
-  const { messages } = fields(await request(path, { cache: "no-store" }));
+  const { messages } = fields<Schemas["Transcript"]>(await request(transcriptOf(chatId)));
   if (!Array.isArray(messages)) {
-    throw new ApiError("unexpected", "messages: not a list");
+    throw unexpected("messages: not a list");
   }
-  return messages.map((message) => recordedMessage(fields(message)));
+  return messages.map(recordedMessage);
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function recordedMessage(message: Fields): RecordedMessage {
-  return {
-    id: typeof message.id === "number" ? message.id : null,
-    sender: sender(message.sender),
-    text: string(message, "text"),
-    at: moment(message),
-  };
-}
-
-function sender(value: unknown): Sender {
-  if (value === "USER" || value === "BOT") {
-    return value;
+/** The chat and all its messages are gone afterwards; also if they were before. */
+export async function deleteChat(chatId: string): Promise<void> {
+  try {
+    await request(transcriptOf(chatId), { method: "DELETE" });
+  } catch (error) {
+    if (!(error instanceof ApiError && error.failure === "unknown-chat")) {
+      throw error;
+    }
   }
-  throw new ApiError("unexpected", "sender: neither USER nor BOT");
 }
 
-/** `timestamp` is exact; `time`, "YYYY-MM-DD HH:MM:SS" in UTC, is what older servers have. */
-function moment({ timestamp, time }: Fields): Date | null {
-  const text = typeof timestamp === "string" ? timestamp : typeof time === "string" ? `${time.replace(" ", "T")}Z` : "";
-  const at = new Date(text);
-  return Number.isNaN(at.getTime()) ? null : at;
+function transcriptOf(chatId: string): string {
+  return ("/transcript/{chat_id}" satisfies Path).replace("{chat_id}", encodeURIComponent(chatId));
 }
 
-function fields(value: unknown): Fields {
+function recordedMessage(value: unknown): RecordedMessage {
+  const { id, sender, text, timestamp } = fields<Schemas["Message"]>(value);
+  if (typeof id !== "number") {
+    throw unexpected("id: not a number");
+  }
+  if (sender !== "USER" && sender !== "BOT") {
+    throw unexpected("sender: neither USER nor BOT");
+  }
+  const at = typeof timestamp === "string" ? Date.parse(timestamp) : Number.NaN;
+  return { id, sender, text: string(text, "text"), at: Number.isNaN(at) ? null : at };
+}
+
+/** What the answer may have, none of it certain. */
+type Unchecked<T> = Readonly<Partial<Record<keyof T, unknown>>>;
+
+function fields<T extends object>(value: unknown): Unchecked<T> {
   if (typeof value === "object" && value !== null) {
-    return value as Fields;
+    return value as Unchecked<T>;
   }
-  throw new ApiError("unexpected", "the answer isn't an object");
+  throw unexpected("the answer isn't an object");
 }
 
-function string(object: Fields, name: string): string {
-  const value = object[name];
+function string(value: unknown, name: string): string {
   if (typeof value === "string") {
     return value;
   }
-  throw new ApiError("unexpected", `${name}: not a text`);
+  throw unexpected(`${name}: not a text`);
+}
+
+function unexpected(detail: string): ApiError {
+  return new ApiError("unexpected", { detail });
 }

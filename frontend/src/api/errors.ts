@@ -1,55 +1,39 @@
 /**
- * What can go wrong with a request, in kinds that the page treats differently, and the words that a person gets for
- * each. Which request failed, and what to do about it, is the caller's business.
+ * What can go wrong with a request, in kinds that the page treats differently. The words for each are the language's
+ * business (`language/en.ts`).
  */
 
 export type Failure =
   "unreachable" | "timeout" | "unknown-chat" | "refused" | "too-many" | "unavailable" | "unexpected";
 
+type About = {
+  /** The server's own explanation, if it gave one. */
+  readonly detail?: string | undefined;
+  /** When the server wants to be asked again. */
+  readonly retryAfterMs?: number | undefined;
+  readonly cause?: unknown;
+};
+
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly failure: Failure;
   readonly detail: string | undefined;
+  readonly retryAfterMs: number | undefined;
 
-  /** `detail` is the server's own explanation, if it gave one. */
-  constructor(failure: Failure, detail?: string, options?: ErrorOptions) {
-    super(detail ?? failure, options);
+  constructor(failure: Failure, { detail, retryAfterMs, cause }: About = {}) {
+    super(detail ?? failure, { cause });
     this.failure = failure;
     this.detail = detail;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
-/** Whether the server said no, so that it certainly has not done what was asked. */
-export function isRefusal(error: unknown): boolean {
-  if (!(error instanceof ApiError)) {
-    return false;
-  }
-  return ["unknown-chat", "refused", "too-many"].includes(error.failure);
+/** A fault of the page while it made a request is told like an answer that nobody understands. */
+export function asApiError(error: unknown): ApiError {
+  return error instanceof ApiError ? error : new ApiError("unexpected", { cause: error });
 }
 
-export function isUnknownChat(error: unknown): boolean {
-  return error instanceof ApiError && error.failure === "unknown-chat";
-}
-
-/** One sentence for the person. */
-export function explain(error: unknown): string {
-  if (!(error instanceof ApiError)) {
-    return "Something unexpected went wrong.";
-  }
-  switch (error.failure) {
-    case "unreachable":
-      return "The server can’t be reached.";
-    case "timeout":
-      return "The server took too long to answer.";
-    case "unknown-chat":
-      return "The server doesn’t know this chat any more.";
-    case "refused":
-      return error.detail === undefined ? "The server refused this." : `The server refused this: ${error.detail}.`;
-    case "too-many":
-      return "That was a bit fast. Wait a moment.";
-    case "unavailable":
-      return "The server isn’t available right now.";
-    case "unexpected":
-      return "The server gave an answer that makes no sense.";
-  }
+/** Whether the same request may succeed a moment later. */
+export function isPassing(failure: Failure): boolean {
+  return failure !== "unknown-chat" && failure !== "refused";
 }

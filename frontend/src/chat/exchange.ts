@@ -1,72 +1,52 @@
 /**
- * What a person said in this page, from the key press to the bot's reply: the states of one exchange and the steps
- * between them. Pure. Whether the server has recorded it is the timeline's question.
+ * What a person said in this browser, from the key press to the bot's reply: the states of one exchange and the steps
+ * between them. Pure.
  */
 
+import type { Failure } from "../api/errors";
+
 export type Exchange = {
+  /** The idempotency key: however often it is sent, the server records it once. */
   readonly key: string;
   readonly text: string;
-  readonly saidAt: Date;
-  /** How many messages the transcript certainly had when this was said: it can only be recorded after them. */
-  readonly after: number;
-  /** An attempt ended without an answer, so the server may have recorded it nevertheless. */
-  readonly uncertain: boolean;
+  /** In milliseconds, as all times here. */
+  readonly saidAt: number;
+  /** The highest message that was known then: this one is recorded after it. */
+  readonly afterId: number;
   readonly progress: Progress;
 };
 
 export type Progress =
+  /** Its turn comes: at once, when there is a network, or at a time. */
+  | { readonly state: "waiting"; readonly why: "turn" | "offline" }
+  | { readonly state: "waiting"; readonly why: Failure; readonly until: number }
   | { readonly state: "sending" }
-  | { readonly state: "answered"; readonly reply: string; readonly at: Date }
-  | { readonly state: "failed"; readonly reason: string };
+  /** Another window sends it. */
+  | { readonly state: "elsewhere" }
+  | { readonly state: "failed"; readonly why: Failure; readonly detail?: string | undefined }
+  /** `duringRead`: the last reading of the transcript that had begun by then. Later ones have it. */
+  | { readonly state: "answered"; readonly reply: string; readonly at: number; readonly duringRead: number };
 
-export type Step =
-  | { readonly type: "said"; readonly exchange: Exchange }
-  | { readonly type: "retried"; readonly key: string }
-  | { readonly type: "answered"; readonly key: string; readonly reply: string; readonly at: Date }
-  | { readonly type: "failed"; readonly key: string; readonly reason: string; readonly uncertain: boolean }
-  | { readonly type: "withdrawn"; readonly key: string }
-  /** Another chat begins. */
-  | { readonly type: "left" };
+export const TURN: Progress = { state: "waiting", why: "turn" };
 
-export function step(exchanges: readonly Exchange[], step: Step): Exchange[] {
-  switch (step.type) {
-    case "said":
-      return [...exchanges, step.exchange];
-    case "left":
-      return [];
-    case "withdrawn":
-      return exchanges.filter(({ key }) => key !== step.key);
-    case "retried":
-      return toTheEnd(change(exchanges, step.key, { progress: { state: "sending" } }), step.key);
-    case "answered": {
-      const { reply, at } = step;
-      return change(exchanges, step.key, { progress: { state: "answered", reply, at } });
-    }
-    case "failed": {
-      const progress: Progress = { state: "failed", reason: step.reason };
-      // One uncertain attempt is enough, however clear the later ones are.
-      return change(exchanges, step.key, step.uncertain ? { progress, uncertain: true } : { progress });
-    }
-  }
+export function put(exchanges: readonly Exchange[], exchange: Exchange): Exchange[] {
+  return exchanges.some(({ key }) => key === exchange.key)
+    ? exchanges.map((other) => (other.key === exchange.key ? exchange : other))
+    : [...exchanges, exchange];
 }
 
-export function isAnswered({ progress }: Exchange): boolean {
-  return progress.state === "answered";
+export function without(exchanges: readonly Exchange[], gone: string): Exchange[] {
+  return exchanges.filter(({ key }) => key !== gone);
+}
+
+/** What is said again is said after all others, on the page as in the transcript. */
+export function sayAgain(exchanges: readonly Exchange[], exchange: Exchange): Exchange[] {
+  return [...without(exchanges, exchange.key), { ...exchange, progress: TURN }];
 }
 
 /** The text box's content with those texts before it that would be lost otherwise. */
 export function takeBack(exchanges: readonly Exchange[], draft: string): string {
-  const unanswered = exchanges.filter((exchange) => !isAnswered(exchange));
+  const unanswered = exchanges.filter(({ progress }) => progress.state !== "answered");
   const texts = [...unanswered.map(({ text }) => text), draft];
   return texts.filter((text) => text.trim() !== "").join("\n");
-}
-
-function change(exchanges: readonly Exchange[], key: string, changed: Partial<Exchange>): Exchange[] {
-  return exchanges.map((exchange) => (exchange.key === key ? { ...exchange, ...changed } : exchange));
-}
-
-/** What is said again is said after all others, on the page as in the transcript. */
-function toTheEnd(exchanges: readonly Exchange[], key: string): Exchange[] {
-  const isLast = (exchange: Exchange) => exchange.key === key;
-  return [...exchanges.filter((exchange) => !isLast(exchange)), ...exchanges.filter(isLast)];
 }

@@ -1,26 +1,29 @@
 import { describe, expect, test } from "vitest";
 
-import { judge, MAX_CHARACTERS } from "./text";
+import { firstWords, judge } from "./text";
 
 describe("judge", () => {
-  test.each(["", "  \n\t ", "\0"])("%j is blank", (draft) => {
+  test.each(["", "  \n\t", "\u3000\u00a0", "\u0085", "\0"])("%j is blank", (draft) => {
     expect(judge(draft)).toEqual({ state: "blank" });
   });
 
-  test("what is sent is trimmed, but keeps its inner lines", () => {
-    expect(judge(" one\ntwo\n")).toEqual({ state: "sendable", text: "one\ntwo" });
-    // The server trims this one too: a text that is kept otherwise is not found in its transcript.
-    expect(judge("\u0085one\u0085")).toEqual({ state: "sendable", text: "one" });
+  test("trims as the server does, and leaves out what it has no place for", () => {
+    expect(judge(" \u0085a\0 b\n")).toEqual({ state: "sendable", text: "a b" });
   });
 
-  test("the limit is in characters, of the trimmed text", () => {
-    const longest = "😀".repeat(MAX_CHARACTERS);
-    expect(judge(` ${longest} `)).toEqual({ state: "sendable", text: longest, left: 0 });
-    expect(judge(`${longest}😀😀`)).toEqual({ state: "too-long", over: 2 });
+  test("counts characters, not code units", () => {
+    expect(judge("😀".repeat(4000))).toEqual({ state: "sendable", text: "😀".repeat(4000), left: 0 });
+    expect(judge("😀".repeat(4001))).toEqual({ state: "too-long", over: 1 });
   });
 
-  test("a person sees the count only when it begins to matter", () => {
+  test("tells how many are left when it becomes interesting", () => {
     expect(judge("x".repeat(3599))).not.toHaveProperty("left");
     expect(judge("x".repeat(3600))).toHaveProperty("left", 400);
   });
+});
+
+test("first words are one line, and cut between characters", () => {
+  expect(firstWords(" one\n two ")).toBe("one two");
+  expect(firstWords("😀".repeat(100), 5)).toBe("😀😀😀😀…");
+  expect(firstWords("exactly", 7)).toBe("exactly");
 });

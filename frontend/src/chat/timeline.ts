@@ -1,48 +1,34 @@
 /**
- * The conversation as it is shown: the server's transcript, then what this page has said and not yet found in it. It
- * decides which recorded message is which of ours, so that nothing is shown twice and a retry doesn't say it again.
+ * The conversation as it is shown: the server's transcript, then what this browser has said and not yet found in it.
+ * Messages are known by their ids, and merged, never appended. Which recorded message is which of ours is told by order
+ * and text; that only decides what is shown meanwhile: whether something is recorded is the server's word alone.
  * Pure.
  */
 
-import type { RecordedMessage, Sender } from "../api/types";
-import { isAnswered, type Exchange } from "./exchange";
+import type { RecordedMessage, Sender } from "../api/chat";
+import type { Exchange } from "./exchange";
 
-export type TimelineItem = {
-  /** Stays the same when a message moves from "said here" to "recorded", so that it isn't read out twice. */
+export type Item = {
+  /** Stays the same when a message moves from "said here" to "recorded". */
   readonly key: string;
+  readonly id: number | null;
   readonly sender: Sender;
   readonly text: string;
-  readonly at: Date | null;
-  readonly delivery: Delivery;
+  readonly at: number | null;
+  /** Absent once it is recorded. */
+  readonly exchange?: Exchange;
 };
 
-export type Delivery =
-  | { readonly state: "done" }
-  | { readonly state: "sending" }
-  | {
-      readonly state: "failed";
-      readonly reason: string;
-      readonly exchange: Exchange;
-    };
+/** What recorded messages were called before they had an id. */
+export type Names = ReadonlyMap<number, string>;
 
-const DONE: Delivery = { state: "done" };
-
-export function timeline(recorded: readonly RecordedMessage[], exchanges: readonly Exchange[]): TimelineItem[] {
+export function timeline(recorded: readonly RecordedMessage[], exchanges: readonly Exchange[], names: Names): Item[] {
   const found = findRecorded(recorded, exchanges);
-  const keys = new Map<number, string>();
-  for (const [key, index] of found) {
-    keys.set(index, key);
-    if (recorded[index + 1]?.sender === "BOT") {
-      keys.set(index + 1, replyKey(key));
-    }
-  }
-  const items = recorded.map(({ id, sender, text, at }, index): TimelineItem => ({
-    key: keys.get(index) ?? recordedKey(id, index),
-    sender,
-    text,
-    at,
-    delivery: DONE,
-  }));
+  const keys = keysOf(recorded, found);
+  const items = recorded.map(({ id, sender, text, at }, index): Item => {
+    const key = keys.get(index) ?? (id === null ? undefined : (names.get(id) ?? `message-${id}`));
+    return { key: key ?? `place-${index}`, id, sender, text, at };
+  });
   const others = exchanges.filter(({ key }) => !found.has(key));
   // What failed waits at the end, beside the text box: if it is sent again, that is its place in the transcript.
   const failed = others.filter(isFailed);
@@ -50,68 +36,78 @@ export function timeline(recorded: readonly RecordedMessage[], exchanges: readon
   return [...items, ...[...underWay, ...failed].flatMap(unrecorded)];
 }
 
-/** The exchanges that the transcript doesn't have (yet). */
-export function notRecorded(recorded: readonly RecordedMessage[], exchanges: readonly Exchange[]): Exchange[] {
-  const found = findRecorded(recorded, exchanges);
-  return exchanges.filter(({ key }) => !found.has(key));
+/** The names that recorded messages go on with, after a transcript was read. */
+export function named(recorded: readonly RecordedMessage[], exchanges: readonly Exchange[], names: Names): Names {
+  const keys = keysOf(recorded, findRecorded(recorded, exchanges));
+  const all = new Map(names);
+  for (const [index, key] of keys) {
+    const id = recorded[index]?.id;
+    if (typeof id === "number") {
+      all.set(id, key);
+    }
+  }
+  return all;
 }
 
-/** How many messages the server certainly has, answered ones included that this page hasn't read back yet. */
-export function countRecorded(items: readonly TimelineItem[]): number {
-  return items.filter(({ delivery }) => delivery.state === "done").length;
-}
-
-/** For each exchange that the transcript has: the index of the person's message. */
-function findRecorded(recorded: readonly RecordedMessage[], exchanges: readonly Exchange[]): Map<string, number> {
+/** For each exchange that the transcript seems to have: the index of the person's message. */
+export function findRecorded(
+  recorded: readonly RecordedMessage[],
+  exchanges: readonly Exchange[],
+): Map<string, number> {
   const found = new Map<string, number>();
   const taken = new Set<number>();
   // Those with an answer certainly are recorded: they choose first among equal texts.
   const answered = exchanges.filter(isAnswered);
-  const possible = exchanges.filter((exchange) => !isAnswered(exchange) && mayBeRecorded(exchange));
-  for (const exchange of [...answered, ...possible]) {
+  const possible = exchanges.filter((exchange) => !isAnswered(exchange));
+  for (const { key, text, afterId } of [...answered, ...possible]) {
     const index = recorded.findIndex(
-      ({ sender, text }, index) =>
-        index >= exchange.after && sender === "USER" && text === exchange.text && !taken.has(index),
+      (message, index) =>
+        message.id !== null &&
+        message.id > afterId &&
+        message.sender === "USER" &&
+        message.text === text &&
+        !taken.has(index),
     );
     if (index >= 0) {
-      found.set(exchange.key, index);
+      found.set(key, index);
       taken.add(index);
     }
   }
   return found;
 }
 
-function isFailed({ progress }: Exchange): boolean {
-  return progress.state === "failed";
+export function highestId(recorded: readonly RecordedMessage[]): number {
+  return recorded.reduce((highest, { id }) => Math.max(highest, id ?? 0), 0);
 }
 
-function mayBeRecorded({ progress, uncertain }: Exchange): boolean {
-  return progress.state === "sending" || uncertain;
-}
-
-function unrecorded(exchange: Exchange): TimelineItem[] {
-  const { key, text, saidAt, progress } = exchange;
-  const said = { key, sender: "USER", text, at: saidAt } as const;
-  switch (progress.state) {
-    case "sending":
-      return [{ ...said, delivery: { state: "sending" } }];
-    case "failed": {
-      const { reason } = progress;
-      return [{ ...said, delivery: { state: "failed", reason, exchange } }];
-    }
-    case "answered": {
-      const { reply, at } = progress;
-      return [
-        { ...said, delivery: DONE },
-        { key: replyKey(key), sender: "BOT", text: reply, at, delivery: DONE },
-      ];
+function keysOf(recorded: readonly RecordedMessage[], found: ReadonlyMap<string, number>): Map<number, string> {
+  const keys = new Map<number, string>();
+  for (const [key, index] of found) {
+    keys.set(index, key);
+    if (recorded[index + 1]?.sender === "BOT") {
+      keys.set(index + 1, replyKey(key));
     }
   }
+  return keys;
 }
 
-/** The greeting is shown before its number is known. */
-function recordedKey(id: number | null, index: number): string {
-  return index === 0 || id === null ? `place-${index}` : `message-${id}`;
+function unrecorded(exchange: Exchange): Item[] {
+  const { key, text, saidAt, progress } = exchange;
+  if (progress.state !== "answered") {
+    return [{ key, id: null, sender: "USER", text, at: saidAt, exchange }];
+  }
+  return [
+    { key, id: null, sender: "USER", text, at: saidAt },
+    { key: replyKey(key), id: null, sender: "BOT", text: progress.reply, at: progress.at },
+  ];
+}
+
+function isAnswered({ progress }: Exchange): boolean {
+  return progress.state === "answered";
+}
+
+function isFailed({ progress }: Exchange): boolean {
+  return progress.state === "failed";
 }
 
 function replyKey(key: string): string {

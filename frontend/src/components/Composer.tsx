@@ -1,6 +1,9 @@
 import type { ChangeEvent, KeyboardEvent, RefObject, SubmitEvent } from "react";
 
-import { judge, MAX_CHARACTERS, type Draft } from "../chat/text";
+import { judge, MAX_CHARACTERS, type Judged } from "../chat/text";
+import type { Strings } from "../language/en";
+import { useStrings } from "../language/language";
+import { Icon } from "./Icon";
 
 type Props = {
   readonly box: RefObject<HTMLTextAreaElement | null>;
@@ -14,6 +17,7 @@ const IN_COMPOSITION = 229;
 
 /** Where the person writes. Enter sends, Shift+Enter breaks the line. */
 export function Composer({ box, draft, onChange, onSay }: Props) {
+  const strings = useStrings();
   const judged = judge(draft);
   const sendable = judged.state === "sendable";
   const tooLong = judged.state === "too-long";
@@ -44,7 +48,7 @@ export function Composer({ box, draft, onChange, onSay }: Props) {
       }}
     >
       <label htmlFor="message" className="hidden-label">
-        Message
+        {strings.message}
       </label>
       <textarea
         ref={box}
@@ -52,7 +56,7 @@ export function Composer({ box, draft, onChange, onSay }: Props) {
         rows={1}
         dir="auto"
         enterKeyHint="send"
-        placeholder="Type a message"
+        placeholder={strings.placeholder}
         value={draft}
         onChange={(event: ChangeEvent<HTMLTextAreaElement>) => {
           onChange(event.target.value);
@@ -61,27 +65,24 @@ export function Composer({ box, draft, onChange, onSay }: Props) {
         aria-invalid={tooLong}
         aria-describedby="message-length"
       />
-      <button type="submit" className="button" disabled={!sendable}>
-        Send
+      <button type="submit" className="button send" aria-disabled={!sendable} aria-label={strings.send}>
+        <span>{strings.send}</span>
+        <Icon name="send" />
       </button>
       <p id="message-length" className="length">
-        {lengthNote(judged)}
+        {lengthNote(judged, strings)}
       </p>
       {/* Said once, not at every key press as the count would be. */}
       <p role="status" className="hidden-label">
-        {tooLong && `Too long: at most ${MAX_CHARACTERS} characters can be sent.`}
+        {tooLong && strings.tooLong(MAX_CHARACTERS)}
       </p>
     </form>
   );
 }
 
-function lengthNote(draft: Draft): string {
-  if (draft.state === "too-long") {
-    return `${count(draft.over, "character")} over the limit of ${MAX_CHARACTERS}`;
+function lengthNote(judged: Judged, strings: Strings): string {
+  if (judged.state === "too-long") {
+    return strings.over(judged.over, MAX_CHARACTERS);
   }
-  return draft.state === "sendable" && draft.left !== undefined ? `${count(draft.left, "character")} left` : "";
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+  return judged.state === "sendable" && judged.left !== undefined ? strings.left(judged.left) : "";
 }

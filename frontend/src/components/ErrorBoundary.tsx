@@ -1,11 +1,16 @@
 import { Component, type ReactNode } from "react";
 
+import type { Strings } from "../language/en";
+import { START } from "../window/address";
 import { Notice } from "./Notice";
 
-type Props = { readonly children: ReactNode };
+type Props = { readonly strings: Strings; readonly children: ReactNode };
 type State = { readonly broken: boolean };
 
-/** A fault of the page itself is said, instead of an empty window. The conversation is with the server. */
+/**
+ * A fault of the page itself is said, instead of an empty window. The conversation is with the server. If it is this
+ * very chat that the page can't show, the start page is the way out.
+ */
 export class ErrorBoundary extends Component<Props, State> {
   override readonly state: State = { broken: false };
 
@@ -14,19 +19,30 @@ export class ErrorBoundary extends Component<Props, State> {
   }
 
   override render() {
+    const { strings, children } = this.props;
     if (!this.state.broken) {
-      return this.props.children;
+      return children;
     }
+    const reload = () => {
+      window.location.reload();
+    };
+    const toStart = () => {
+      window.location.hash = START;
+      reload();
+    };
     return (
-      <Notice
-        title="This page has stumbled"
-        action="Reload"
-        onAction={() => {
-          window.location.reload();
-        }}
-      >
-        What was said is kept. Reloading the page brings it back.
-      </Notice>
+      <main className="middle">
+        <h1>{strings.title}</h1>
+        <Notice
+          title={strings.stumbled}
+          actions={[
+            { label: strings.reload, act: reload },
+            { label: strings.toStart, act: toStart },
+          ]}
+        >
+          {strings.stumbledKept}
+        </Notice>
+      </main>
     );
   }
 }

@@ -1,28 +1,30 @@
-type Props = {
-  /** Absent when there is no chat to leave. */
-  readonly onNewChat?: (() => void) | undefined;
-  /** A chat is beginning, or a message is under way, which would be left behind. */
-  readonly busy: boolean;
+import { useStrings } from "../language/language";
+import { Icon } from "./Icon";
+import { Menu } from "./Menu";
+import type { ComponentProps } from "react";
+
+type Props = ComponentProps<typeof Menu> & {
+  /** Absent when there are no chats to list. */
+  readonly onChats: (() => void) | undefined;
 };
 
-export function Header({ onNewChat, busy }: Props) {
+export function Header({ onChats, ...menu }: Props) {
+  const strings = useStrings();
   return (
     <header className="header">
-      <h1>Silly chat</h1>
-      {onNewChat !== undefined && (
+      {onChats && (
         <button
           type="button"
-          className="button button-quiet"
-          onClick={() => {
-            if (!busy) {
-              onNewChat();
-            }
-          }}
-          aria-disabled={busy}
+          className="icon-button chats-button"
+          aria-label={strings.chats}
+          title={strings.chats}
+          onClick={onChats}
         >
-          New chat
+          <Icon name="chats" />
         </button>
       )}
+      <h1>{strings.title}</h1>
+      <Menu {...menu} />
     </header>
   );
 }
