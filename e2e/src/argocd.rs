@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 use kube::{
     Api, Client,
-    api::{ApiResource, DynamicObject, GroupVersionKind},
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::wait::Seen;
 
@@ -18,24 +18,64 @@ pub struct Application {
     sync: String,
     health: String,
     revision: String,
+    message: String,
+}
+
+impl Application {
+    /// Whether a human is needed.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        self.health == "Degraded"
+    }
+
+    /// What it says for people, of its health or else of its last sync.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Whether the cluster is what a commit says, and works.
+    #[must_use]
+    pub fn is_healthy_at(&self, revision: &str) -> bool {
+        self.sync == "Synced" && self.health == "Healthy" && self.revision == revision
+    }
 }
 
 /// All applications of the namespace `argocd`.
 pub async fn applications(client: &Client) -> Result<Vec<Application>> {
-    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(
-        "argoproj.io",
-        "v1alpha1",
-        "Application",
-    ));
-    let applications = Api::<DynamicObject>::namespaced_with(client.clone(), "argocd", &kind);
-    let list = applications
-        .list(&kube::api::ListParams::default())
+    let list = api(client)
+        .list(&ListParams::default())
         .await
         .context("list Argo CD's applications")?;
-    Ok(list.iter().map(application).collect())
+    Ok(list.iter().map(told_of).collect())
 }
 
-fn application(object: &DynamicObject) -> Application {
+/// One of them.
+pub async fn application(client: &Client, name: &str) -> Result<Application> {
+    let application = api(client).get(name).await;
+    let application = application.with_context(|| format!("read Argo CD's application {name}"))?;
+    Ok(told_of(&application))
+}
+
+/// Asks Argo CD to look at its repository now, as a webhook does after a push.
+pub async fn refresh(client: &Client) -> Result<()> {
+    let asked = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}});
+    for application in api(client).list_metadata(&ListParams::default()).await? {
+        let name = application.metadata.name.unwrap_or_default();
+        api(client)
+            .patch_metadata(&name, &PatchParams::default(), &Patch::Merge(&asked))
+            .await
+            .with_context(|| format!("ask Argo CD to look at {name}"))?;
+    }
+    Ok(())
+}
+
+fn api(client: &Client) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Application");
+    Api::namespaced_with(client.clone(), "argocd", &ApiResource::from_gvk(&kind))
+}
+
+fn told_of(object: &DynamicObject) -> Application {
     let field = |path: &str| {
         object
             .data
@@ -49,6 +89,9 @@ fn application(object: &DynamicObject) -> Application {
         sync: field("/status/sync/status"),
         health: field("/status/health/status"),
         revision: field("/status/sync/revision"),
+        message: ["/status/health/message", "/status/operationState/message"]
+            .map(field)
+            .join("; "),
     }
 }
 
@@ -78,6 +121,7 @@ mod tests {
             sync: sync.into(),
             health: health.into(),
             revision: revision.into(),
+            message: String::new(),
         }
     }
 

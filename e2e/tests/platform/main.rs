@@ -4,10 +4,13 @@
 
 mod bad_specs_are_refused_by_the_api_server;
 mod chat_in_the_browser;
+mod content_from_git;
 mod example;
 mod example_beside_the_first;
 mod external_database;
+mod git_decides;
 mod nothing_acknowledged_is_lost;
+mod version_from_git;
 mod wrong_image_is_named_and_corrected;
 
 use std::{
@@ -35,12 +38,19 @@ struct World {
 
 type Story = for<'world> fn(&'world World) -> Pin<Box<dyn Future<Output = Result<()>> + 'world>>;
 
-const STORIES: [(&str, Story); 6] = [
+const STORIES: [(&str, Story); 9] = [
     ("chat_in_the_browser", |world| {
         Box::pin(chat_in_the_browser::story(world))
     }),
     ("nothing_acknowledged_is_lost", |world| {
         Box::pin(nothing_acknowledged_is_lost::story(world))
+    }),
+    ("content_from_git", |world| {
+        Box::pin(content_from_git::story(world))
+    }),
+    ("git_decides", |world| Box::pin(git_decides::story(world))),
+    ("version_from_git", |world| {
+        Box::pin(version_from_git::story(world))
     }),
     ("example_beside_the_first", |world| {
         Box::pin(example_beside_the_first::story(world))
