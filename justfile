@@ -80,7 +80,7 @@ bench what *arguments: (_prepare (if what == "operator" { "tools" } else { "pack
 generate:
     cargo run --quiet --locked --package chat-server -- openapi > chat-server/openapi.json
     cargo run --quiet --locked --package chatapp-crds --bin crdgen > manifests/platform/crds/chatapps.sillychat.io.yaml
-    GENERATE=1 cargo test --quiet --locked --workspace --bin chatapp-operator every_field_ends_up
+    GENERATE=1 cargo test --quiet --locked --workspace --lib every_field_ends_up
 
 # Build the pinned Kubernetes programs into the cache (first time about 20 min)
 tools:

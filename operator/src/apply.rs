@@ -33,6 +33,10 @@ const FORMER_MANAGER: &str = "chatapp-operator-former";
 /// a field that we no longer set; this does.
 const HASH_ANNOTATION: &str = "sillychat.io/applied-hash";
 
+/// No object has this version: the first thing that is stored gets a higher one. A patch that asks for it applies only where there
+/// is nothing yet, and the API server answers with a conflict otherwise.
+const VERSION_OF_NOTHING: &str = "1";
+
 /// Trouble with one object.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApplyError {
@@ -74,7 +78,7 @@ pub(crate) enum Applied {
     Adopted,
 }
 
-/// Applies `child` unless `live`, the object in the watch cache, already is as wanted.
+/// Applies `child` unless `live`, the object of its name in the watch cache, already is as wanted.
 pub(crate) async fn apply(
     client: &Client,
     namespace: &str,
@@ -83,31 +87,82 @@ pub(crate) async fn apply(
     live: Option<&Value>,
 ) -> Result<Applied, ApplyError> {
     let wanted = with_hash(&child.object);
-    // The garbage collector must not find an owner where we want none.
-    let keeps_owner =
-        |object: &Value| ownership::has_owner(object) && !ownership::has_owner(&wanted);
-    let is_as_wanted = |live: &Value| {
-        owner.ownership_of_value(live) == Ownership::Ours
-            && covers(live, &wanted)
-            && !keeps_owner(live)
-    };
-    if live.is_some_and(is_as_wanted) {
+    if live.is_some_and(|live| is_as_wanted(live, &wanted, owner)) {
         return Ok(Applied::Unchanged);
     }
     let api = api(client, namespace, child.api_version(), child.kind());
-    let error = |source| ApplyError::Api {
-        kind: child.kind().to_owned(),
-        name: child.name().to_owned(),
-        source,
+    let applied = match apply_to_known(&api, owner, child, &wanted, live).await? {
+        Some(applied) => applied,
+        None => apply_to_present(client, namespace, &api, owner, child, &wanted).await?,
     };
-    // The cache holds only objects with our label: one without it may still have the name.
-    let present = api.get_opt(child.name()).await.map_err(error)?;
+    if applied != Applied::Unchanged {
+        tracing::info!(
+            kind = child.kind(),
+            name = child.name(),
+            namespace,
+            adopted = applied == Applied::Adopted,
+            "applied"
+        );
+    }
+    Ok(applied)
+}
+
+/// What the cache says is right nearly always. One request is enough then, which the API server refuses when it isn't: the object
+/// must be the one that the cache has, or must not exist. `None`: it is to be looked at first.
+async fn apply_to_known(
+    api: &Api<DynamicObject>,
+    owner: &Owner<'_>,
+    child: &Child,
+    wanted: &Value,
+    live: Option<&Value>,
+) -> Result<Option<Applied>, ApplyError> {
+    let mut patched = wanted.clone();
+    match live {
+        None => patched["metadata"]["resourceVersion"] = json!(VERSION_OF_NOTHING),
+        Some(live)
+            if child.given_up.is_none()
+                && !keeps_owner(live, wanted)
+                && owner.ownership_of_value(live) == Ownership::Ours =>
+        {
+            for field in ["uid", "resourceVersion"] {
+                patched["metadata"][field] = live["metadata"][field].clone();
+            }
+        }
+        Some(_) => return Ok(None),
+    }
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let patched = api
+        .patch(child.name(), &params, &Patch::Apply(&patched))
+        .await;
+    match patched {
+        Ok(_) => Ok(Some(Applied::Changed)),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
+        // There is another way to change what is there.
+        Err(kube::Error::Api(status)) if status.code == 422 && live.is_some() => Ok(None),
+        Err(source) => Err(error(child, source)),
+    }
+}
+
+/// Looks at what has the name before it is changed: the cache may lag behind, and holds only objects with our label.
+async fn apply_to_present(
+    client: &Client,
+    namespace: &str,
+    api: &Api<DynamicObject>,
+    owner: &Owner<'_>,
+    child: &Child,
+    wanted: &Value,
+) -> Result<Applied, ApplyError> {
+    let present = api.get_opt(child.name()).await;
+    let present = present.map_err(|source| error(child, source))?;
     let mut patched = wanted.clone();
     let mut applied = Applied::Changed;
     if let Some(present) = present {
         let present = json!(present);
         let (kind, name) = (child.kind().to_owned(), child.name().to_owned());
         match owner.ownership_of_value(&present) {
+            Ownership::Ours if is_as_wanted(&present, wanted, owner) => {
+                return Ok(Applied::Unchanged);
+            }
             Ownership::Ours => {}
             Ownership::LeftBehind if ownership::is_marked(&present) => {
                 // First this, at one stroke: of two that want it one gets it.
@@ -125,21 +180,20 @@ pub(crate) async fn apply(
             Ownership::Foreign => return Err(ApplyError::Foreign { kind, name }),
         }
         if let Some(pointer) = given_up(child, &present) {
-            hand_over(&api, child, &present, pointer)
+            hand_over(api, child, &present, pointer)
                 .await
-                .map_err(error)?;
+                .map_err(|source| error(child, source))?;
         }
         // Should it be deleted and made anew by somebody else right now, the API server refuses.
         patched["metadata"]["uid"] = present["metadata"]["uid"].clone();
     }
-    let wanted = patched;
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    let result = match api
-        .patch(child.name(), &params, &Patch::Apply(&wanted))
-        .await
-    {
+    let result = api
+        .patch(child.name(), &params, &Patch::Apply(&patched))
+        .await;
+    let result = match result {
         Err(kube::Error::Api(status))
-            if status.code == 422 && wanted["metadata"]["uid"].is_string() =>
+            if status.code == 422 && patched["metadata"]["uid"].is_string() =>
         {
             // Server-side apply adds our entry of a list to one that somebody has changed the key of (the port of a Service),
             // and the two of them are refused for ever. A merge patch writes lists as a whole.
@@ -147,14 +201,13 @@ pub(crate) async fn apply(
                 field_manager: Some(FIELD_MANAGER.to_owned()),
                 ..PatchParams::default()
             };
-            api.patch(child.name(), &params, &Patch::Merge(&wanted))
+            api.patch(child.name(), &params, &Patch::Merge(&patched))
                 .await
-                .map_err(error)?
         }
-        other => other.map_err(error)?,
+        other => other,
     };
-    let result = json!(result);
-    if keeps_owner(&result) {
+    let result = json!(result.map_err(|source| error(child, source))?);
+    if keeps_owner(&result, wanted) {
         merge(
             client,
             namespace,
@@ -163,14 +216,27 @@ pub(crate) async fn apply(
         )
         .await?;
     }
-    tracing::info!(
-        kind = child.kind(),
-        name = child.name(),
-        namespace,
-        adopted = applied == Applied::Adopted,
-        "applied"
-    );
     Ok(applied)
+}
+
+/// The garbage collector must not find an owner where we want none.
+fn keeps_owner(object: &Value, wanted: &Value) -> bool {
+    ownership::has_owner(object) && !ownership::has_owner(wanted)
+}
+
+/// Whether there is nothing to do about a live object; `wanted` is a child [`with_hash`].
+pub(crate) fn is_as_wanted(live: &Value, wanted: &Value, owner: &Owner<'_>) -> bool {
+    owner.ownership_of_value(live) == Ownership::Ours
+        && covers(live, wanted)
+        && !keeps_owner(live, wanted)
+}
+
+fn error(child: &Child, source: kube::Error) -> ApplyError {
+    ApplyError::Api {
+        kind: child.kind().to_owned(),
+        name: child.name().to_owned(),
+        source,
+    }
 }
 
 /// Merges `change` into `object`, if it still is as it was read.
@@ -300,7 +366,8 @@ pub(crate) fn api(
     Api::namespaced_with(client.clone(), namespace, &resource)
 }
 
-fn with_hash(object: &Value) -> Value {
+/// What of a child is sent: with the hash of it all.
+pub(crate) fn with_hash(object: &Value) -> Value {
     let hash = short_hash([object.to_string().as_str()]);
     let mut object = object.clone();
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {

@@ -13,7 +13,7 @@ pub(crate) fn covers(live: &Value, wanted: &Value) -> bool {
 fn is_subset(wanted: &Value, live: &Value, quantity: bool) -> bool {
     match (wanted, live) {
         (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(key, wanted)| {
-            let quantity = quantity || matches!(key.as_str(), "requests" | "limits");
+            let quantity = quantity || matches!(key.as_str(), "requests" | "limits" | "divisor");
             live.get(key).map_or_else(
                 || is_empty(wanted),
                 |live| {
@@ -138,6 +138,8 @@ mod tests {
             &json!({"limits": {"memory": "1Gi"}})
         ));
         assert!(!covers(&resources("1"), &resources("1001m")));
+        let divided = |by: &str| json!({"resourceFieldRef": {"divisor": by}});
+        assert!(covers(&divided("1"), &divided("1000m")));
         assert!(!covers(&json!({"image": "1"}), &json!({"image": "1000m"})));
     }
 

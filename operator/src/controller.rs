@@ -30,7 +30,7 @@ use crate::{
     backoff::{ErrorClass, Pauses},
     caches::{self, Caches, Scope},
     finalize,
-    pass::{self, PassError},
+    pass::{self, Outlook, PassError},
     process::{self, CONCURRENCY, Check, Metrics, Process, Pulse, Told, telemetry::TRACE},
 };
 
@@ -38,8 +38,12 @@ use crate::{
 const PASS_LIMIT: Duration = Duration::from_mins(1);
 /// When to look again at a ChatApp that waits: a safety net, events come sooner.
 const WAITING: Duration = Duration::from_secs(15);
-/// When to look again at a ChatApp that is as wanted.
-const AT_REST: Duration = Duration::from_mins(5);
+/// When to look again at a ChatApp whose status is to follow. What was changed is heard of sooner.
+const UNREPORTED: Duration = Duration::from_secs(1);
+/// Passes in a row that may leave the status to the next one: with more of them, somebody undoes what they do.
+const UNREPORTED_LIMIT: u32 = 4;
+/// When to look again at a ChatApp that is as wanted, more or less a quarter: many of them are not looked at in the same moment.
+const AT_REST: Duration = Duration::from_mins(10);
 
 type Apps = Store<DeserializeGuard<ChatApp>>;
 
@@ -51,13 +55,46 @@ struct Context {
     metrics: Metrics,
     pulse: Pulse,
     permits: Arc<Semaphore>,
-    /// Failed passes in a row, by ChatApp.
-    failures: Mutex<HashMap<ObjectRef<ChatApp>, u32>>,
+    /// Failed passes in a row.
+    failures: Counts,
+    /// Passes in a row without a report.
+    unreported: Counts,
 }
 
 impl Context {
-    fn failures(&self) -> MutexGuard<'_, HashMap<ObjectRef<ChatApp>, u32>> {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Of a ChatApp that is no more.
+    fn forget(&self, key: &Key) {
+        self.failures.reset(key);
+        self.unreported.reset(key);
+    }
+}
+
+/// Namespace and name of a ChatApp.
+type Key = (String, String);
+
+/// How often something has happened in a row, by ChatApp.
+#[derive(Default)]
+struct Counts(Mutex<HashMap<Key, u32>>);
+
+impl Counts {
+    fn counts(&self) -> MutexGuard<'_, HashMap<Key, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Once more. Returns how often that is.
+    fn add(&self, key: &Key) -> u32 {
+        let mut counts = self.counts();
+        let count = counts.entry(key.clone()).or_default();
+        *count = count.saturating_add(1);
+        *count
+    }
+
+    fn get(&self, key: &Key) -> u32 {
+        self.counts().get(key).copied().unwrap_or_default()
+    }
+
+    fn reset(&self, key: &Key) {
+        self.counts().remove(key);
     }
 }
 
@@ -111,7 +148,7 @@ pub(crate) async fn run(
     let asked = pulse.clone();
     let app_stream = caches::undisturbed(app_stream, ChatApp::kind(&()).into_owned()).inspect_ok(
         move |app: &DeserializeGuard<ChatApp>| {
-            asked.asked((app.namespace().unwrap_or_default(), app.name_any()));
+            asked.asked(key(app));
         },
     );
     let content_stream = watcher(
@@ -140,8 +177,10 @@ pub(crate) async fn run(
         metrics: metrics.clone(),
         pulse: pulse.clone(),
         permits,
-        failures: Mutex::default(),
+        failures: Counts::default(),
+        unreported: Counts::default(),
     });
+    let known = context.clone();
     let check = missing(&context);
     health.wait_for(&check);
     let told = told(apps.clone());
@@ -170,10 +209,12 @@ pub(crate) async fn run(
         .run(reconcile, error_policy, context)
         .for_each(|result| {
             if let Err(controller::Error::ObjectNotFound(gone)) = &result {
-                pulse.served(&(
+                let gone = (
                     gone.namespace.clone().unwrap_or_default(),
                     gone.name.clone(),
-                ));
+                );
+                pulse.served(&gone);
+                known.forget(&gone);
             }
             if let Err(error) = result {
                 tracing::debug!(%error, "controller");
@@ -235,22 +276,22 @@ async fn reconcile(
     guard: Arc<DeserializeGuard<ChatApp>>,
     context: Arc<Context>,
 ) -> Result<Action, ReconcileError> {
-    let (namespace, name) = (guard.namespace().unwrap_or_default(), guard.name_any());
+    let key = key(&*guard);
     let span = tracing::info_span!(
         target: TRACE,
         parent: None,
         "reconcile",
         otel.name = "reconcile ChatApp",
         otel.status_code = tracing::field::Empty,
-        k8s.namespace.name = namespace,
-        chatapp.name = name,
+        k8s.namespace.name = key.0,
+        chatapp.name = key.1,
         error.r#type = tracing::field::Empty,
     );
     // Its sender is the process': there always is one, sooner or later.
     let _permit = context.permits.acquire().await;
-    context.pulse.served(&(namespace, name));
+    context.pulse.served(&key);
     let start = Instant::now();
-    let result = pass(&guard, &context).instrument(span.clone()).await;
+    let result = pass(&guard, &key, &context).instrument(span.clone()).await;
     let class = result.as_ref().err().map(|error| error.class().as_str());
     if class.is_some() {
         span.record("otel.status_code", "ERROR")
@@ -263,6 +304,7 @@ async fn reconcile(
 
 async fn pass(
     guard: &DeserializeGuard<ChatApp>,
+    key: &Key,
     context: &Context,
 ) -> Result<Action, ReconcileError> {
     let app = guard
@@ -272,7 +314,7 @@ async fn pass(
     if app.metadata.deletion_timestamp.is_some() {
         let release = finalize::release(app, &context.client, &context.recorder);
         let released = in_time(release).await?;
-        context.failures().remove(&ObjectRef::from_obj(app));
+        context.failures.reset(key);
         return Ok(if released {
             Action::await_change()
         } else {
@@ -286,15 +328,29 @@ async fn pass(
     {
         context.pulse.passed();
     }
-    let pass = pass::pass(app, &context.client, &context.caches, &context.recorder);
-    let ready = in_time(pass).await?;
-    context.failures().remove(&ObjectRef::from_obj(app));
-    Ok(Action::requeue(if ready { AT_REST } else { WAITING }))
+    let must_report = context.unreported.get(key) >= UNREPORTED_LIMIT;
+    let pass = pass::pass(
+        app,
+        &context.client,
+        &context.caches,
+        &context.recorder,
+        must_report,
+    );
+    let outlook = in_time(pass).await?;
+    context.failures.reset(key);
+    if outlook == Outlook::Unreported {
+        context.unreported.add(key);
+    } else {
+        context.unreported.reset(key);
+    }
+    Ok(Action::requeue(match outlook {
+        Outlook::AtRest => AT_REST.mul_f64(0.75 + 0.5 * fastrand::f64()),
+        Outlook::Waiting => WAITING,
+        Outlook::Unreported => UNREPORTED,
+    }))
 }
 
-async fn in_time(
-    pass: impl Future<Output = Result<bool, PassError>>,
-) -> Result<bool, ReconcileError> {
+async fn in_time<T>(pass: impl Future<Output = Result<T, PassError>>) -> Result<T, ReconcileError> {
     let result = tokio::time::timeout(PASS_LIMIT, pass).await;
     Ok(result.map_err(|_| ReconcileError::TimedOut)??)
 }
@@ -306,21 +362,12 @@ fn error_policy(
     error: &ReconcileError,
     context: Arc<Context>,
 ) -> Action {
-    let key =
-        ObjectRef::<ChatApp>::new(&guard.name_any()).within(&guard.namespace().unwrap_or_default());
-    let mut failures = context.failures();
-    // One that was deleted while it failed is never tried again.
-    failures.retain(|failing, _| is_known(&context.apps, failing));
-    let count = failures.entry(key).or_default();
-    *count = count.saturating_add(1);
-    let delay = error.class().delay(*count, fastrand::f64());
-    drop(failures);
+    let count = context.failures.add(&key(&*guard));
+    let delay = error.class().delay(count, fastrand::f64());
     tracing::warn!(name = guard.name_any(), namespace = guard.namespace(), %error, retry_s = delay.as_secs(), "pass failed");
     Action::requeue(delay)
 }
 
-fn is_known(apps: &Apps, app: &ObjectRef<ChatApp>) -> bool {
-    let guard = ObjectRef::<DeserializeGuard<ChatApp>>::new(&app.name)
-        .within(app.namespace.as_deref().unwrap_or_default());
-    apps.get(&guard).is_some()
+fn key(object: &impl ResourceExt) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
 }

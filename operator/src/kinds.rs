@@ -108,6 +108,14 @@ impl Kind {
         self.row().end == End::Pruned
     }
 
+    /// Whether pods come of it.
+    pub(crate) fn makes_pods(self) -> bool {
+        matches!(
+            self,
+            Self::Deployment | Self::Job | Self::CronJob | Self::Pod | Self::Cluster | Self::Pooler
+        )
+    }
+
     /// The kind of that name; names are unique in the table.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)

@@ -1,20 +1,10 @@
 //! The operator's command line.
 
-mod apply;
-mod backoff;
-mod caches;
-mod compare;
-mod controller;
-mod finalize;
-mod kinds;
-mod pass;
-mod plan;
-mod process;
-mod status;
-
+use chatapp_operator::process::{
+    self,
+    telemetry::{self, LogFormat},
+};
 use clap::{Parser, Subcommand};
-
-use crate::process::telemetry::{self, LogFormat};
 
 /// Keeps ChatApps as their specs want them.
 #[derive(Parser)]

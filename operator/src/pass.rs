@@ -2,6 +2,7 @@
 //! `controller`'s business.
 
 use chatapp_crds::{ChatApp, ChatAppStatus, ConditionType, Phase};
+use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
@@ -17,9 +18,12 @@ use crate::{
     caches::Caches,
     finalize,
     kinds::Kind,
-    plan::{self, APP_LABEL, Child, Plan, Verdict, ownership::Owner},
+    plan::{self, APP_LABEL, Child, Observed, Verdict, ownership::Owner},
     status,
 };
+
+/// How many objects of one ChatApp are applied at the same time.
+const AT_ONCE: usize = 4;
 
 /// Why a pass did not get to its end.
 #[derive(Debug, thiserror::Error)]
@@ -49,25 +53,40 @@ impl PassError {
     }
 }
 
-/// Brings the children of `app` a step further. Returns whether everything is as wanted.
+/// How things stand after a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outlook {
+    /// As the spec wants them: only a change needs another pass.
+    AtRest,
+    /// For something that is to come.
+    Waiting,
+    /// Something was changed, and the pass that follows from it will have more to report.
+    Unreported,
+}
+
+/// Brings the children of `app` a step further. What is under way is reported by the pass that finds nothing to do about it, unless
+/// `must_report`: of steps that follow each other at once nobody reads.
 pub(crate) async fn pass(
     app: &ChatApp,
     client: &Client,
     caches: &Caches,
     recorder: &Recorder,
-) -> Result<bool, PassError> {
+    must_report: bool,
+) -> Result<Outlook, PassError> {
     let held = finalize::hold(app, client).await?;
     let app = held.as_ref().unwrap_or(app);
     let namespace = app.namespace().unwrap_or_default();
-    let owner = Owner::of(app);
     let mut observed = caches.observe(app);
     observed.content = content(app, client, &namespace).await?;
     let mut plan = plan::plan(app, &observed);
     if plan.starts_job(&observed) {
         // A cache may not have seen yet what the pass before has created: two of them at once must not come of that.
-        for kind in [Kind::Job, Kind::Pod] {
-            observed.refresh(kind, list(app, client, &namespace, kind).await?);
-        }
+        let (jobs, pods) = futures::try_join!(
+            list(app, client, &namespace, Kind::Job),
+            list(app, client, &namespace, Kind::Pod)
+        )?;
+        observed.refresh(Kind::Job, jobs);
+        observed.refresh(Kind::Pod, pods);
         plan = plan::plan(app, &observed);
     }
 
@@ -77,27 +96,69 @@ pub(crate) async fn pass(
             failure.get_or_insert(error);
         }
     }
-    // One object that can't be applied doesn't keep the others from it.
-    let Plan {
-        children, verdicts, ..
-    } = &mut plan;
-    for child in children {
-        let live = Kind::named(child.kind()).and_then(|kind| observed.value(kind, child.name()));
-        match apply::apply(client, &namespace, &owner, child, live).await {
-            Ok(Applied::Adopted) => tell_of_adoption(app, child, recorder).await,
-            Ok(Applied::Changed | Applied::Unchanged) => {}
+    let mut has_changed = !plan.deletions.is_empty();
+    for (child, result) in apply_all(app, client, &observed, &plan.children).await {
+        match result {
+            Ok(Applied::Unchanged) => {}
+            Ok(Applied::Changed) => has_changed = true,
+            Ok(Applied::Adopted) => {
+                has_changed = true;
+                tell_of_adoption(app, child, recorder).await;
+            }
             Err(error) => {
-                report(verdicts, child.condition, &error);
+                report(&mut plan.verdicts, child.condition, &error);
                 failure.get_or_insert(error);
             }
         }
     }
     let present = status::status(app, &plan, Timestamp::now());
-    if app.status.as_ref() != Some(&present) && write_status(app, &present, client).await? {
+    let can_wait = has_changed && failure.is_none() && !must_report;
+    let is_unreported = can_wait && status::is_under_way(app.status.as_ref(), &present);
+    if app.status.as_ref() != Some(&present)
+        && !is_unreported
+        && write_status(app, &present, client).await?
+    {
         announce(app, &present, recorder).await;
     }
     failure.map_or(Ok(()), Err)?;
-    Ok(plan.verdicts.iter().all(|(_, verdict)| verdict.is_done()))
+    let is_stopped = present.phase == Some(Phase::Suspended);
+    let is_done = plan.verdicts.iter().all(|(_, verdict)| verdict.is_done());
+    Ok(match (is_unreported, is_done || is_stopped) {
+        (true, _) => Outlook::Unreported,
+        (false, true) => Outlook::AtRest,
+        (false, false) => Outlook::Waiting,
+    })
+}
+
+/// Applies them, several at the same time, but what makes pods after all that is there for them: accounts and policies. One that can't
+/// be applied doesn't keep the others from it.
+async fn apply_all<'a>(
+    app: &ChatApp,
+    client: &Client,
+    observed: &Observed,
+    children: &'a [Child],
+) -> Vec<(&'a Child, Result<Applied, ApplyError>)> {
+    let namespace = app.namespace().unwrap_or_default();
+    let owner = Owner::of(app);
+    let kind = |child: &Child| Kind::named(child.kind());
+    let (last, first): (Vec<&Child>, Vec<&Child>) = children
+        .iter()
+        .partition(|child| kind(child).is_some_and(Kind::makes_pods));
+    let mut results = Vec::with_capacity(children.len());
+    for stage in [first, last] {
+        let applied = stage.into_iter().map(|child| {
+            let live = kind(child).and_then(|kind| observed.named(kind, child.name()));
+            let applied = apply::apply(client, &namespace, &owner, child, live);
+            async move { (child, applied.await) }
+        });
+        // A list first: the compiler can't follow a stream of closures that borrow.
+        let applied: Vec<_> = applied.collect();
+        let mut applied = stream::iter(applied).buffered(AT_ONCE);
+        while let Some(result) = applied.next().await {
+            results.push(result);
+        }
+    }
+    results
 }
 
 async fn content(

@@ -116,8 +116,16 @@ fn condition(
     }
 }
 
+/// Whether `present` only says how far something has come that was under way before, or has just begun.
+pub(crate) fn is_under_way(former: Option<&ChatAppStatus>, present: &ChatAppStatus) -> bool {
+    let was_under_way = former
+        .and_then(|former| former.phase)
+        .is_none_or(|phase| phase == Phase::Progressing);
+    was_under_way && present.phase == Some(Phase::Progressing)
+}
+
 /// The conditions that are worth an event: those whose status has changed, and while a human is needed those whose reason has. The
-/// steps of a rollout that goes well are told by the messages.
+/// steps of a rollout that goes well are told by the messages. That a new ChatApp isn't ready yet goes without saying.
 pub(crate) fn transitions<'a>(
     former: Option<&'a ChatAppStatus>,
     present: &'a ChatAppStatus,
@@ -130,9 +138,16 @@ pub(crate) fn transitions<'a>(
                 .iter()
                 .find(|before| before.type_ == condition.type_)
         });
-        before.is_none_or(|before| {
-            before.status != condition.status || (needs_help && before.reason != condition.reason)
-        })
+        match before {
+            None => match condition.status.as_str() {
+                "True" => condition.type_ == ConditionType::Ready.as_str(),
+                _ => needs_help,
+            },
+            Some(before) => {
+                before.status != condition.status
+                    || (needs_help && before.reason != condition.reason)
+            }
+        }
     })
 }
 

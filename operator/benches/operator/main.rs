@@ -10,6 +10,7 @@
     reason = "it is the tests' own"
 )]
 mod api_server;
+mod applied;
 mod apps;
 mod bare;
 #[path = "../../tests/it/operator.rs"]
@@ -28,21 +29,22 @@ mod operator;
     reason = "it is the tests' own"
 )]
 mod process;
+mod report;
+mod requests;
 mod stand_ins;
 mod usage;
 #[path = "../../tests/it/wait.rs"]
 #[allow(dead_code, reason = "it is the tests' own")]
 mod wait;
-mod writes;
 
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use serde_json::{Value, json};
 
 use crate::{
     api_server::ApiServer,
     operator::{Operator, Options},
+    report::Figures,
     stand_ins::StandIns,
     usage::Usage,
 };
@@ -67,23 +69,6 @@ struct Arguments {
 /// Changes whose latency is measured.
 const CHANGES: usize = 100;
 
-/// What was measured with one count.
-struct Figures {
-    count: usize,
-    objects: usize,
-    time: Duration,
-    bare_time: Duration,
-    writes: writes::Writes,
-    bare_writes: usize,
-    writes_at_rest: usize,
-    cpu_at_rest: f64,
-    rss_mib: f64,
-    restart: Duration,
-    writes_after_restart: usize,
-    /// Median and 99th percentile.
-    change: (Duration, Duration),
-}
-
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
@@ -98,7 +83,8 @@ async fn main() -> anyhow::Result<()> {
             Err(error) => eprintln!("not measured: {error:#}"),
         }
     }
-    report(&all)
+    report::print(&all);
+    report::write(&all)
 }
 
 async fn measure(count: usize, rest: Duration) -> anyhow::Result<Figures> {
@@ -112,9 +98,10 @@ async fn measure(count: usize, rest: Duration) -> anyhow::Result<Figures> {
     let operator = Operator::spawn(&server, &server.directory, "operator", Options::default());
     apps::until_ready(&client, count).await?;
     let time = start.elapsed();
+    let cpu = Usage::of_operator()?.cpu;
     apps::until_quiet(&operator).await?;
-    let writes = writes::of_operator(&server)?;
-    let objects = bare::objects(&client).await?;
+    let requests = requests::of_operator(&server)?;
+    let objects = bare::objects(&client, &requests).await?;
 
     let before = Usage::of_operator()?;
     let resting = Instant::now();
@@ -122,107 +109,39 @@ async fn measure(count: usize, rest: Duration) -> anyhow::Result<Figures> {
     let after = Usage::of_operator()?;
     let cpu_at_rest =
         after.cpu.saturating_sub(before.cpu).as_secs_f64() / resting.elapsed().as_secs_f64();
-    let writes_at_rest = writes::of_operator(&server)?.total() - writes.total();
+    let writes_at_rest = requests::of_operator(&server)?.writes() - requests.writes();
 
     let change = apps::changes(&client, count, CHANGES).await?;
     apps::until_quiet(&operator).await?;
-    let settled = writes::of_operator(&server)?.total();
+    let settled = requests::of_operator(&server)?.writes();
     operator.stop();
     let restarted = Instant::now();
     let operator = Operator::spawn(&server, &server.directory, "again", Options::default());
     apps::until_passes(&operator, count).await?;
     apps::until_quiet(&operator).await?;
     let restart = restarted.elapsed();
-    let writes_after_restart = writes::of_operator(&server)?.total() - settled;
+    let writes_after_restart = requests::of_operator(&server)?.writes() - settled;
     operator.stop();
     drop(stand_ins);
     drop(server);
 
     let server = ApiServer::start().await;
     server.install_cloudnative_pg().await;
-    let (bare_time, bare_writes) = bare::apply(&server.client().await, &objects).await?;
+    let (bare_time, bare_writes) = bare::apply(&server, &objects).await?;
     Ok(Figures {
         count,
         objects: objects.len(),
         time,
         bare_time,
-        writes,
+        requests,
         bare_writes,
+        cpu,
         writes_at_rest,
         cpu_at_rest,
         rss_mib: after.rss_mib,
+        peak_rss_mib: after.peak_rss_mib,
         restart,
         writes_after_restart,
         change,
     })
-}
-
-#[allow(clippy::cast_precision_loss, reason = "figures are small")]
-fn ratio(one: usize, other: usize) -> f64 {
-    one as f64 / other.max(1) as f64
-}
-
-fn rounded(value: f64) -> Value {
-    json!((value * 1000.0).round() / 1000.0)
-}
-
-fn report(all: &[Figures]) -> anyhow::Result<()> {
-    println!(
-        "| ChatApps | objects | to Ready s | bare s | ratio | writes | bare | ratio | at rest: writes | CPU % | RSS MiB | restart s | writes | change p50 ms | p99 ms |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
-    let mut json = serde_json::Map::new();
-    for figures in all {
-        let time = figures.time.as_secs_f64() / figures.bare_time.as_secs_f64();
-        let writes = ratio(figures.writes.total(), figures.bare_writes);
-        let (p50, p99) = figures.change;
-        println!(
-            "| {} | {} | {:.1} | {:.1} | {time:.2} | {} + {} status | {} | {writes:.2} | {} | {:.2} | {:.0} | {:.1} | {} | {} | {} |",
-            figures.count,
-            figures.objects,
-            figures.time.as_secs_f64(),
-            figures.bare_time.as_secs_f64(),
-            figures.writes.objects,
-            figures.writes.statuses,
-            figures.bare_writes,
-            figures.writes_at_rest,
-            figures.cpu_at_rest * 100.0,
-            figures.rss_mib,
-            figures.restart.as_secs_f64(),
-            figures.writes_after_restart,
-            p50.as_millis(),
-            p99.as_millis(),
-        );
-        let mut put = |name: &str, value: Value| {
-            json.insert(format!("{name}_{}", figures.count), value);
-        };
-        put("time_vs_bare_client", rounded(time));
-        put("writes_vs_bare_client", rounded(writes));
-        put("rss_mib", rounded(figures.rss_mib));
-        put("ready_s", rounded(figures.time.as_secs_f64()));
-        put("restart_s", rounded(figures.restart.as_secs_f64()));
-        put("cpu_percent_at_rest", rounded(figures.cpu_at_rest * 100.0));
-        put("change_p99_ms", json!(p99.as_millis()));
-        put("change_p50_ms", json!(p50.as_millis()));
-    }
-    // The names without a count are those of the most ChatApps.
-    if let Some(most) = all.iter().max_by_key(|figures| figures.count) {
-        for name in [
-            "time_vs_bare_client",
-            "writes_vs_bare_client",
-            "change_p99_ms",
-        ] {
-            if let Some(value) = json.get(&format!("{name}_{}", most.count)).cloned() {
-                json.insert(name.to_owned(), value);
-            }
-        }
-        json.insert("writes_at_rest".to_owned(), json!(most.writes_at_rest));
-    }
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
-    std::fs::create_dir_all(folder)?;
-    std::fs::write(
-        format!("{folder}/operator.json"),
-        serde_json::to_string_pretty(&json)? + "\n",
-    )?;
-    Ok(())
 }

@@ -10,6 +10,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
     pub(crate) rss_mib: f64,
+    pub(crate) peak_rss_mib: f64,
 }
 
 impl Usage {
@@ -29,10 +30,11 @@ impl Usage {
             .context("the operator does not run")?;
         let process = process.display();
         let status = std::fs::read_to_string(format!("{process}/status"))?;
-        let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let rss = rss
-            .and_then(|rss| rss.split_whitespace().next())
-            .context("VmRSS")?;
+        let mib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kib = line.and_then(|line| line.split_whitespace().next());
+            anyhow::Ok(kib.context("memory")?.parse::<f64>()? / 1024.0)
+        };
         let stat = std::fs::read_to_string(format!("{process}/stat"))?;
         // After the name, which may hold anything: user and system time are the 12th and 13th field.
         let (_, fields) = stat.rsplit_once(')').context("stat")?;
@@ -43,7 +45,8 @@ impl Usage {
             .filter_map(|ticks| ticks.parse::<f64>().ok());
         Ok(Self {
             cpu: Duration::from_secs_f64(ticks.sum::<f64>() / TICKS_PER_SECOND),
-            rss_mib: rss.parse::<f64>()? / 1024.0,
+            rss_mib: mib("VmRSS:")?,
+            peak_rss_mib: mib("VmHWM:")?,
         })
     }
 }

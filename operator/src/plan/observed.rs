@@ -79,9 +79,14 @@ impl Observed {
             .flat_map(BTreeMap::values)
     }
 
+    /// An object with the ChatApp's label, whoever owns it.
+    pub(crate) fn named(&self, kind: Kind, name: &str) -> Option<&Value> {
+        self.objects.get(&kind)?.get(name)
+    }
+
     /// An object of ours.
     pub(crate) fn value(&self, kind: Kind, name: &str) -> Option<&Value> {
-        let object = self.objects.get(&kind)?.get(name)?;
+        let object = self.named(kind, name)?;
         self.is_ours(object).then_some(object)
     }
 

@@ -145,3 +145,42 @@ pub(crate) fn has_owner(object: &Value) -> bool {
         .and_then(Value::as_array);
     owners.into_iter().flatten().any(is_chat_app)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_former_namesake_owned_is_leaving_and_what_nobody_owns_is_left_behind() {
+        let child = |owner: Option<(&str, &str)>, labels: &Value| {
+            let owners: Vec<Value> = owner
+                .iter()
+                .map(|(name, uid)| json!({"apiVersion": "sillychat.io/v1alpha1", "kind": "ChatApp", "name": name, "uid": uid, "controller": true}))
+                .collect();
+            json!({"metadata": {"name": "demo-server", "labels": labels, "ownerReferences": owners}})
+        };
+        let ours = json!({"sillychat.io/chatapp": "demo", "app.kubernetes.io/managed-by": "chatapp-operator"});
+        let owner = Owner {
+            name: "demo",
+            uid: "u",
+        };
+        let ownership = |object: Value| owner.ownership_of_value(&object);
+        assert_eq!(
+            ownership(child(Some(("demo", "u")), &ours)),
+            Ownership::Ours
+        );
+        assert_eq!(
+            ownership(child(Some(("demo", "former")), &ours)),
+            Ownership::Leaving
+        );
+        assert_eq!(
+            ownership(child(Some(("other", "v")), &ours)),
+            Ownership::Foreign
+        );
+        assert_eq!(ownership(child(None, &ours)), Ownership::LeftBehind);
+        assert_eq!(
+            ownership(child(None, &json!({"sillychat.io/chatapp": "demo"}))),
+            Ownership::Foreign
+        );
+    }
+}

@@ -18,7 +18,7 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
 use kube::{ResourceExt, api::ObjectMeta};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Child, Observed, disruption,
@@ -208,7 +208,11 @@ impl Workload {
                 )
             };
         }
-        let template = json!(self.template);
+        let mut template = json!(self.template);
+        if let Some(Value::Object(pod)) = template.get_mut("spec") {
+            // The API server adds some to every pod.
+            pod.remove("tolerations");
+        }
         let pods: Vec<&Pod> = pods
             .iter()
             .filter(|pod| {

@@ -6,7 +6,7 @@ mod health;
 mod leader;
 mod metrics;
 mod pulse;
-pub(crate) mod telemetry;
+pub mod telemetry;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -33,7 +33,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// How the operator runs.
 #[derive(Args)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// Watch only these namespaces (separated by commas); all of them if absent.
     #[arg(long = "namespace", env = "WATCH_NAMESPACE", value_delimiter = ',')]
     namespaces: Vec<String>,
@@ -67,7 +67,7 @@ pub(crate) struct Process {
 }
 
 /// Runs until a signal ends it.
-pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
     // A container that is restarted keeps the pod's name.
     let identity = format!("{}-{:06x}", settings.identity, fastrand::u32(..1 << 24));
     let pulse = Pulse::default();

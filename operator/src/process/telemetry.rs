@@ -33,26 +33,31 @@ const LAST_SPANS: Duration = Duration::from_secs(2);
 /// kube logs each failed request; who made it does so too, with a reason.
 const QUIET: &str = "kube_client::client::builder=off";
 
+/// How log lines look.
 #[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum LogFormat {
+pub enum LogFormat {
+    /// One JSON object a line.
     Json,
+    /// For people.
     Pretty,
 }
 
 /// Why there are no traces although a collector is named.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TelemetryError {
+pub enum TelemetryError {
+    /// It can't be made of what the environment says.
     #[error("the exporter of traces: {0}")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// The system has none left.
     #[error("a thread for traces: {0}")]
     Thread(#[from] std::io::Error),
 }
 
 /// To be stopped at the end.
-pub(crate) struct Telemetry(Option<SdkTracerProvider>);
+pub struct Telemetry(Option<SdkTracerProvider>);
 
 /// Starts logs and traces.
-pub(crate) fn start(format: LogFormat) -> Result<Telemetry, TelemetryError> {
+pub fn start(format: LogFormat) -> Result<Telemetry, TelemetryError> {
     let wanted = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("info,{QUIET}")));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
@@ -86,7 +91,7 @@ pub(crate) fn start(format: LogFormat) -> Result<Telemetry, TelemetryError> {
 
 impl Telemetry {
     /// Sends the spans that are left.
-    pub(crate) async fn stop(self) {
+    pub async fn stop(self) {
         if let Some(provider) = self.0 {
             let _ = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(LAST_SPANS))
                 .await;
