@@ -82,6 +82,10 @@ generate:
     cargo run --quiet --locked --package chatapp-crds --bin crdgen > manifests/platform/crds/chatapps.sillychat.io.yaml
     GENERATE=1 cargo test --quiet --locked --workspace --lib every_field_ends_up
 
+# Write down what this version makes of a ChatApp, once, when it is released (operator/tests/releases)
+freeze:
+    FREEZE=1 cargo test --quiet --locked --workspace --lib the_objects_of_each_release
+
 # Build the pinned Kubernetes programs into the cache (first time about 20 min)
 tools:
     @"{{ cluster }}/prepare.sh" tools

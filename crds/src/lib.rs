@@ -104,6 +104,11 @@ pub struct ChatAppSpec {
     /// Secrets in this namespace to pull the images with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
+    #[x_kube(
+        merge_strategy = ListMerge::Map(vec!["name".into()]),
+        validation = Rule::new("self.all(secret, secret.name != '')")
+            .message("each of spec.imagePullSecrets must name a Secret: write its name, or remove the entry")
+    )]
     pub image_pull_secrets: Vec<LocalObjectReference>,
     /// Whether to stop everything: no pods of servers and page, and the database hibernates (an external one is left alone).
     /// Nothing is lost; `false` brings it back.

@@ -25,5 +25,6 @@ pub struct Scheduling {
     /// the pods of the part. Absent: over nodes, as well as it goes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["topologyKey".into(), "whenUnsatisfiable".into()]))]
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
 }

@@ -44,7 +44,8 @@ pub struct ChatAppStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<String>,
     /// DatabaseReady, Migrated, Imported (if asked for), ContentLoaded, ServerAvailable, FrontendAvailable, RouteReady, and Ready,
-    /// which sums them up. The message names what is waited for and what to do about it.
+    /// which sums them up. Beside them RetentionEnforced (if asked for), which Ready doesn't depend on: people are served all the
+    /// same. The message names what is waited for and what to do about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -105,13 +106,15 @@ pub enum ConditionType {
     FrontendAvailable,
     /// The page can be reached from outside, if `spec.route` wants it.
     RouteReady,
-    /// All of the above.
+    /// Messages beyond the age of `spec.retention` are deleted. Only there if asked for.
+    RetentionEnforced,
+    /// All of the above but `RetentionEnforced`: a chat that keeps too much serves all the same.
     Ready,
 }
 
 impl ConditionType {
     /// All types, `Ready` last.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::DatabaseReady,
         Self::Migrated,
         Self::Imported,
@@ -119,8 +122,15 @@ impl ConditionType {
         Self::ServerAvailable,
         Self::FrontendAvailable,
         Self::RouteReady,
+        Self::RetentionEnforced,
         Self::Ready,
     ];
+
+    /// Whether `Ready` depends on it.
+    #[must_use]
+    pub const fn is_needed(self) -> bool {
+        !matches!(self, Self::RetentionEnforced)
+    }
 
     /// The name in `status.conditions[].type`.
     #[must_use]
@@ -133,6 +143,7 @@ impl ConditionType {
             Self::ServerAvailable => "ServerAvailable",
             Self::FrontendAvailable => "FrontendAvailable",
             Self::RouteReady => "RouteReady",
+            Self::RetentionEnforced => "RetentionEnforced",
             Self::Ready => "Ready",
         }
     }

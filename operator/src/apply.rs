@@ -368,8 +368,10 @@ pub(crate) fn api(
 
 /// What of a child is sent: with the hash of it all.
 pub(crate) fn with_hash(object: &Value) -> Value {
-    let hash = short_hash([object.to_string().as_str()]);
     let mut object = object.clone();
+    // An operator that is built otherwise, or sets the same fields in another order, finds its own objects again.
+    object.sort_all_objects();
+    let hash = short_hash([object.to_string().as_str()]);
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
         let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
         if let Value::Object(annotations) = annotations {
@@ -395,6 +397,13 @@ mod tests {
         let after = with_hash(&json!({"metadata": {"name": "a"}, "spec": {"image": "x"}}));
         assert!(!covers(&before, &after));
         assert!(covers(&after, &after));
+    }
+
+    #[test]
+    fn the_order_of_fields_does_not_change_the_hash() {
+        let one = json!({"metadata": {"name": "a"}, "spec": {"a": 1, "b": [{"c": 2, "d": 3}]}});
+        let other = json!({"spec": {"b": [{"d": 3, "c": 2}], "a": 1}, "metadata": {"name": "a"}});
+        assert_eq!(with_hash(&one), with_hash(&other));
     }
 
     #[test]

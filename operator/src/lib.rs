@@ -6,6 +6,7 @@ mod backoff;
 mod caches;
 mod compare;
 mod controller;
+mod events;
 mod finalize;
 mod kinds;
 mod pass;

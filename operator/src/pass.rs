@@ -16,7 +16,7 @@ use crate::{
     apply::{self, Applied, ApplyError, FIELD_MANAGER},
     backoff::ErrorClass,
     caches::Caches,
-    finalize,
+    events, finalize,
     kinds::Kind,
     plan::{self, APP_LABEL, Child, Observed, Verdict, ownership::Owner},
     status,
@@ -78,6 +78,7 @@ pub(crate) async fn pass(
     let namespace = app.namespace().unwrap_or_default();
     let mut observed = caches.observe(app);
     observed.content = content(app, client, &namespace).await?;
+    events::observe(client, &namespace, &mut observed, Timestamp::now()).await;
     let mut plan = plan::plan(app, &observed);
     if plan.starts_job(&observed) {
         // A cache may not have seen yet what the pass before has created: two of them at once must not come of that.
@@ -122,7 +123,8 @@ pub(crate) async fn pass(
     }
     failure.map_or(Ok(()), Err)?;
     let is_stopped = present.phase == Some(Phase::Suspended);
-    let is_done = plan.verdicts.iter().all(|(_, verdict)| verdict.is_done());
+    let mut needed = plan.verdicts.iter().filter(|(type_, _)| type_.is_needed());
+    let is_done = needed.all(|(_, verdict)| verdict.is_done());
     Ok(match (is_unreported, is_done || is_stopped) {
         (true, _) => Outlook::Unreported,
         (false, true) => Outlook::AtRest,

@@ -82,10 +82,9 @@ fn upgrade(app: &ChatApp, former: &ChatAppStatus, plan: &Plan) -> Option<Upgrade
 
 /// `Ready` says what is in the way: what has failed before what is waited for, and the earlier step before the later.
 fn sum_up(verdicts: &[(ConditionType, Verdict)]) -> Verdict {
-    let failed = verdicts
-        .iter()
-        .find(|(_, verdict)| matches!(verdict, Verdict::Failed(_)));
-    let blocking = failed.or_else(|| verdicts.iter().find(|(_, verdict)| !verdict.is_done()));
+    let needed = || verdicts.iter().filter(|(type_, _)| type_.is_needed());
+    let failed = needed().find(|(_, verdict)| matches!(verdict, Verdict::Failed(_)));
+    let blocking = failed.or_else(|| needed().find(|(_, verdict)| !verdict.is_done()));
     blocking.map_or_else(
         || Verdict::done("Available", "the chat is served"),
         |(_, verdict)| verdict.clone(),
@@ -220,6 +219,26 @@ mod tests {
                 .conditions
                 .iter()
                 .all(|condition| condition.observed_generation == Some(3))
+        );
+    }
+
+    #[test]
+    fn what_is_not_needed_does_not_make_it_unready_but_is_told() {
+        let mut plan = plan(Verdict::done("Available", "2/2"));
+        plan.verdicts.retain(|(_, verdict)| verdict.is_done());
+        let failed = Verdict::failed("PurgeFailed", "Job x has failed");
+        plan.verdicts
+            .push((ConditionType::RetentionEnforced, failed));
+        let status = status(&app(None), &plan, at(1));
+        assert_eq!(status.phase, Some(Phase::Ready));
+        let told: Vec<_> = status.conditions.iter().rev().take(2).collect();
+        assert_eq!(
+            (told[0].type_.as_str(), told[0].status.as_str()),
+            ("Ready", "True")
+        );
+        assert_eq!(
+            (told[1].type_.as_str(), told[1].status.as_str()),
+            ("RetentionEnforced", "False")
         );
     }
 

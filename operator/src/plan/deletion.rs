@@ -6,12 +6,9 @@
 //! is being deleted, and not for a Cluster that is gone or going.
 
 use chatapp_crds::{ChatApp, DATABASE_FINALIZER, DeletionPolicy};
-use k8s_openapi::{
-    Resource,
-    api::{
-        batch::v1::{CronJob, Job},
-        core::v1::Pod,
-    },
+use k8s_openapi::api::{
+    batch::v1::{CronJob, Job},
+    core::v1::Pod,
 };
 use kube::ResourceExt;
 use serde_json::Value;
@@ -19,7 +16,7 @@ use serde_json::Value;
 use super::{
     Deletion, Observed, job, names,
     ownership::{self, Owner, Ownership},
-    pods,
+    pods, retention,
 };
 use crate::kinds::Kind;
 
@@ -85,7 +82,8 @@ fn work_under_way(app: &ChatApp, observed: &Observed) -> Option<Step> {
     let owner = Owner::of(app);
     let mut jobs = observed.all::<Job>();
     jobs.retain(|job| {
-        let is_ours = owner.ownership(job) != Ownership::Foreign || is_of_retention(app, job);
+        let is_ours = owner.ownership(job) != Ownership::Foreign
+            || retention::is_started_by(job, &names::retention(app));
         names::is_made_by_us(job) && is_ours && !job::has_ended(job)
     });
     let cron_job = observed.get::<CronJob>(&names::retention(app));
@@ -123,12 +121,6 @@ fn work_under_way(app: &ChatApp, observed: &Observed) -> Option<Step> {
             names::database(app)
         ),
     })
-}
-
-/// The CronJob owns what it starts.
-fn is_of_retention(app: &ChatApp, job: &Job) -> bool {
-    let mut owners = job.owner_references().iter();
-    owners.any(|owner| owner.kind == CronJob::KIND && owner.name == names::retention(app))
 }
 
 /// What people are told about a Cluster that stays.

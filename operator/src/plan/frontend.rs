@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use chatapp_crds::{ChatApp, ConditionType};
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EmptyDirVolumeSource, EnvVar, PodSpec, PodTemplateSpec, Volume,
-    VolumeMount,
+    Container, EmptyDirVolumeSource, PodSpec, PodTemplateSpec, Volume, VolumeMount,
 };
 
 use super::{
     Observed,
     names::{self, Component},
+    server::variable,
     verdict::Verdict,
     workload::{self, Scale, Workload},
 };
@@ -49,11 +49,6 @@ pub(crate) fn workload(
 }
 
 fn template(app: &ChatApp) -> PodTemplateSpec {
-    let variable = |name: &str, value: String| EnvVar {
-        name: name.to_owned(),
-        value: Some(value),
-        value_from: None,
-    };
     let container = Container {
         name: "frontend".to_owned(),
         image: Some(app.spec.frontend.image.clone()),
@@ -61,11 +56,6 @@ fn template(app: &ChatApp) -> PodTemplateSpec {
             variable("CHAT_SERVER_HOST", names::server(app)),
             variable("CHAT_SERVER_PORT", workload::SERVICE_PORT.to_string()),
         ]),
-        ports: Some(vec![ContainerPort {
-            name: Some("http".to_owned()),
-            container_port: workload::CONTAINER_PORT,
-            ..ContainerPort::default()
-        }]),
         resources: Some(
             app.spec
                 .frontend

@@ -212,13 +212,17 @@ pub(crate) fn jobs_of(observed: &Observed, component: Component) -> Vec<Job> {
 }
 
 impl Run {
-    fn of(job: Job, mut pods: Vec<Pod>) -> Self {
+    pub(crate) fn of(job: Job, mut pods: Vec<Pod>) -> Self {
         pods.retain(|pod| is_pod_of(pod, &job));
         Self { job, pods }
     }
 
     pub(crate) fn name(&self) -> String {
         self.job.name_any()
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        condition(&self.job, &["Complete"]).is_some()
     }
 
     pub(crate) fn newest_pod(&self) -> Option<&Pod> {

@@ -38,6 +38,7 @@ mod workload;
 pub(crate) use migration::Facts;
 pub(crate) use names::{APP_LABEL, short_hash};
 pub(crate) use observed::Observed;
+pub(crate) use pods::MISSING_REASONS;
 pub(crate) use suspend::SUSPENDED;
 pub(crate) use verdict::{Reason, Verdict};
 
@@ -226,6 +227,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     }
     children.extend(autoscaling::child(app));
     children.extend(retention::cron_job(app, &source, server.image().as_deref()));
+    let retention_verdict = retention::verdict(app, observed, &server_verdict);
     children.extend(route::child(app, observed));
 
     let pruned = prune::prune(observed, &children, &kept(app, observed));
@@ -252,6 +254,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
             ConditionType::RouteReady,
             Some(route::verdict(app, observed)),
         ),
+        (ConditionType::RetentionEnforced, retention_verdict),
     ]
     .into_iter()
     .filter_map(|(type_, verdict)| Some((type_, verdict?)))

@@ -4,14 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chatapp_crds::ChatApp;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     names::{self, Component},
     ownership::Owner,
+    pods,
 };
 use crate::kinds::Kind;
 
@@ -57,6 +59,29 @@ impl Observed {
         }
         if kind == Kind::Pod {
             self.objects.entry(kind).or_default().extend(known);
+        }
+    }
+
+    /// Name and uid of the pods that were made before this and may not start because of an object that isn't there.
+    pub(crate) fn pods_that_may_miss_something(&self, before: Timestamp) -> Vec<(String, String)> {
+        let mut pods = self.all::<Pod>();
+        pods.retain(|pod| {
+            let made = pod.creation_timestamp().map(|time| time.0);
+            made.is_some_and(|made| made < before) && pods::may_miss_something(pod)
+        });
+        let pods = pods.into_iter().map(|pod| (pod.name_any(), pod.uid()));
+        pods.filter_map(|(name, uid)| Some((name, uid?))).collect()
+    }
+
+    /// What an event says of a pod; the rest of the plan finds it among its conditions.
+    pub(crate) fn tell_of_pod(&mut self, name: &str, reason: &str, note: &str) {
+        let pods = self.objects.get_mut(&Kind::Pod);
+        if let Some(pod) = pods.and_then(|pods| pods.get_mut(name)) {
+            let told = json!({"type": pods::EVENT_CONDITION, "status": "True", "reason": reason, "message": note});
+            match &mut pod["status"]["conditions"] {
+                Value::Array(conditions) => conditions.push(told),
+                absent => *absent = json!([told]),
+            }
         }
     }
 

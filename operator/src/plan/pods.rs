@@ -26,6 +26,14 @@ const IMAGE_TROUBLE: [&str; 4] = [
     "InvalidImageName",
 ];
 
+/// Events that tell of an object that a pod needs and doesn't find: one to mount, and one to pull its image with.
+pub(crate) const MISSING_REASONS: [&str; 2] = [FAILED_MOUNT, NO_PULL_SECRET];
+const FAILED_MOUNT: &str = "FailedMount";
+const NO_PULL_SECRET: &str = "FailedToRetrieveImagePullSecret";
+
+/// Condition that an observed pod has for such an event. No pod of the API server has it.
+pub(crate) const EVENT_CONDITION: &str = "sillychat.io/Event";
+
 /// The first trouble among the pods, if there is any; in the order of the pods' names, so that the message doesn't flap.
 pub(crate) fn trouble<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Verdict> {
     let mut pods: Vec<&Pod> = pods
@@ -53,6 +61,13 @@ fn pod_trouble(pod: &Pod) -> Option<Verdict> {
                 None => verdict,
             });
         }
+    }
+    if let Some(note) = told(pod, FAILED_MOUNT) {
+        let remedy = mounted_object(pod, note).map_or_else(String::new, |object| {
+            format!("; create {object} in this namespace, or name another one in the ChatApp")
+        });
+        let message = format!("pod {name} can't start: {}{remedy}", shorten(note));
+        return Some(Verdict::failed(FAILED_MOUNT, message));
     }
     let unschedulable = status.conditions.iter().flatten().find(|condition| {
         condition.type_ == "PodScheduled"
@@ -98,8 +113,57 @@ pub(crate) fn has_ended(pod: &Pod) -> bool {
     matches!(phase(pod), "Succeeded" | "Failed")
 }
 
+/// What an event of this reason says of the pod.
+fn told<'a>(pod: &'a Pod, reason: &str) -> Option<&'a str> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let told = conditions.iter().find(|condition| {
+        condition.type_ == EVENT_CONDITION && condition.reason.as_deref() == Some(reason)
+    });
+    told?.message.as_deref()
+}
+
+/// Whether an object that isn't there may be what keeps the pod from its start.
+pub(crate) fn may_miss_something(pod: &Pod) -> bool {
+    let is_pulled_with = pod
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.image_pull_secrets.as_ref());
+    pod.metadata.deletion_timestamp.is_none()
+        && (is_being_created(pod)
+            || unpullable_image(pod).is_some_and(|_| is_pulled_with.is_some()))
+}
+
+/// What is in the volume that the kubelet speaks of, with the keys that are wanted of it.
+fn mounted_object(pod: &Pod, note: &str) -> Option<String> {
+    let volumes = pod.spec.as_ref()?.volumes.iter().flatten();
+    let (kind, name, items) = volumes
+        .filter(|volume| note.contains(&format!("\"{}\"", volume.name)))
+        .find_map(|volume| match (&volume.secret, &volume.config_map) {
+            (Some(secret), _) => Some(("Secret", secret.secret_name.as_deref()?, &secret.items)),
+            (None, Some(map)) => Some(("ConfigMap", map.name.as_str(), &map.items)),
+            (None, None) => None,
+        })?;
+    let keys: Vec<&str> = items
+        .iter()
+        .flatten()
+        .map(|item| item.key.as_str())
+        .collect();
+    Some(if keys.is_empty() {
+        format!("{kind} {name}")
+    } else {
+        format!("{kind} {name} with key {}", keys.join(", "))
+    })
+}
+
 /// What a registry says to a Secret that is missing is the same as to none.
 fn pull_secrets(pod: &Pod) -> Option<String> {
+    if let Some((_, rest)) = told(pod, NO_PULL_SECRET).and_then(|note| note.split_once('('))
+        && let Some((missing, _)) = rest.split_once(')')
+    {
+        return Some(format!(
+            "Secret {missing}, which it is to be pulled with, does not exist: create it in this namespace, or correct spec.imagePullSecrets"
+        ));
+    }
     let secrets = pod.spec.as_ref()?.image_pull_secrets.as_ref()?;
     let names: Vec<&str> = secrets.iter().map(|secret| secret.name.as_str()).collect();
     (!names.is_empty()).then(|| {
@@ -152,6 +216,12 @@ fn container_trouble(pod: &str, container: &ContainerStatus, image: &str) -> Opt
             "ImagePullBackOff",
             waiting?.message.clone().unwrap_or_default(),
         ),
+        Some(fatal @ "CreateContainerConfigError") => {
+            let told = waiting?.message.clone().unwrap_or_default();
+            // Variables of ours have values.
+            let remedy = "create it in this namespace, or correct spec.server.env";
+            (fatal, format!("{told}; {remedy}"))
+        }
         Some(fatal) => (fatal, waiting?.message.clone().unwrap_or_default()),
         // Between two crashes it runs for a moment.
         None if keeps_crashing(container) => ("CrashLoopBackOff", last_words(container)),

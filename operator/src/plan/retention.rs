@@ -1,14 +1,19 @@
-//! The retention: a CronJob that runs `chat-server purge` once a day.
+//! The retention: a CronJob that runs `chat-server purge` once a day, and whether it does what it should. `Ready` doesn't depend on
+//! that: people are served all the same.
 
 use chatapp_crds::{ChatApp, ConditionType};
-use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobTemplateSpec};
+use k8s_openapi::{
+    Resource,
+    api::batch::v1::{CronJob, CronJobSpec, Job, JobTemplateSpec},
+};
 use kube::{ResourceExt, api::ObjectMeta};
 
 use super::{
-    Child,
+    Child, Observed,
     database::Source,
-    job::{self, Work},
+    job::{self, Progress, Run, Work},
     names::{self, Component},
+    verdict::Verdict,
 };
 
 /// The CronJob, with the image that was let through the gate: it works on the present schema.
@@ -44,13 +49,74 @@ pub(crate) fn cron_job(app: &ChatApp, source: &Source<'_>, image: Option<&str>) 
         }),
         ..CronJob::default()
     };
-    Some(Child::of(ConditionType::ServerAvailable, &cron_job))
+    Some(Child::of(ConditionType::RetentionEnforced, &cron_job))
+}
+
+/// Whether what is too old goes; `None` if everything is kept.
+pub(crate) fn verdict(app: &ChatApp, observed: &Observed, server: &Verdict) -> Option<Verdict> {
+    let days = app.spec.retention.as_ref()?.days;
+    let name = names::retention(app);
+    if observed.get::<CronJob>(&name).is_none() {
+        let message = format!("waiting for the server: {}", server.reason().message);
+        return Some(Verdict::waiting("WaitingForServer", message));
+    }
+    let mut jobs = observed.all::<Job>();
+    jobs.retain(|job| is_started_by(job, &name));
+    // The newest last.
+    jobs.sort_by_key(|job| job.creation_timestamp().map(|time| time.0));
+    let pods = observed.pods_of(Component::Retention);
+    let runs = jobs.into_iter().rev();
+    let trouble = runs.map(|job| Run::of(job, pods.clone())).find_map(|run| {
+        if run.is_complete() {
+            return Some(None);
+        }
+        match run.progress() {
+            // The one before says how things stand.
+            Progress::Running(_) => None,
+            Progress::Stuck(verdict) => Some(Some(verdict)),
+            Progress::Failed { why, .. } => Some(Some(Verdict::failed(
+                "PurgeFailed",
+                format!(
+                    "{why}; messages older than {days} days stay until a run of CronJob {name} succeeds, the next at {} UTC \
+                     (at once: kubectl create job --from=cronjob/{name} {name}-now)",
+                    time(app)
+                ),
+            ))),
+        }
+    });
+    let scheduled = || {
+        Verdict::done(
+            "RetentionScheduled",
+            format!(
+                "CronJob {name} deletes messages older than {days} days, every day at {} UTC",
+                time(app)
+            ),
+        )
+    };
+    Some(trouble.flatten().unwrap_or_else(scheduled))
+}
+
+/// The CronJob owns what it starts. What is started by hand from it has it for its owner too.
+pub(crate) fn is_started_by(job: &Job, cron_job: &str) -> bool {
+    let mut owners = job.owner_references().iter();
+    owners.any(|owner| owner.kind == CronJob::KIND && owner.name == cron_job)
 }
 
 /// Once a day, for each ChatApp at another time between one and five: they may share a database server.
-fn schedule(app: &ChatApp) -> String {
+fn minute_and_hour(app: &ChatApp) -> (u64, u64) {
     let name = app.name_any();
     let hash = names::short_hash([app.namespace().unwrap_or_default().as_str(), &name]);
     let number = u64::from_str_radix(&hash, 16).unwrap_or_default();
-    format!("{} {} * * *", number % 60, 1 + number / 60 % 4)
+    (number % 60, 1 + number / 60 % 4)
+}
+
+fn schedule(app: &ChatApp) -> String {
+    let (minute, hour) = minute_and_hour(app);
+    format!("{minute} {hour} * * *")
+}
+
+/// The same for people.
+fn time(app: &ChatApp) -> String {
+    let (minute, hour) = minute_and_hour(app);
+    format!("{hour:02}:{minute:02}")
 }

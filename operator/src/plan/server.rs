@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chatapp_crds::{ChatApp, ConditionType};
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvVar, KeyToPath, PodSpec, PodTemplateSpec, ResourceRequirements,
+    Container, EnvVar, KeyToPath, PodSpec, PodTemplateSpec, ResourceRequirements,
     SecretVolumeSource, Volume, VolumeMount,
 };
 
@@ -86,11 +86,6 @@ fn template(app: &ChatApp, source: &Source<'_>, migration_key: &str) -> PodTempl
         image: Some(app.spec.server.image.clone()),
         args: Some(vec!["serve".to_owned()]),
         env: Some(environment(app, env)),
-        ports: Some(vec![ContainerPort {
-            name: Some("http".to_owned()),
-            container_port: workload::CONTAINER_PORT,
-            ..ContainerPort::default()
-        }]),
         resources: Some(resources(app)),
         volume_mounts: Some(vec![database_mount]),
         ..Container::default()

@@ -10,7 +10,7 @@ use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
         core::v1::{
-            Capabilities, Container, HTTPGetAction, Lifecycle, LifecycleHandler,
+            Capabilities, Container, ContainerPort, HTTPGetAction, Lifecycle, LifecycleHandler,
             LocalObjectReference, Pod, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
             SeccompProfile, SecurityContext, Service, ServicePort, ServiceSpec, SleepAction,
         },
@@ -387,6 +387,11 @@ pub(crate) fn serving_template(
     };
     let container = Container {
         image_pull_policy: container.image.as_deref().map(pull_policy),
+        ports: Some(vec![ContainerPort {
+            name: Some("http".to_owned()),
+            container_port: CONTAINER_PORT,
+            ..ContainerPort::default()
+        }]),
         security_context: Some(container_security()),
         startup_probe: Some(probe("/healthz", 1, 60)),
         liveness_probe: Some(probe("/healthz", 10, 3)),

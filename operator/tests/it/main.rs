@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, reason = "a test fails by it, with a reason")]
 #![allow(clippy::panic, reason = "a test fails by it, with a reason")]
 
+mod any_spec;
 mod api_server;
 mod audit;
 mod content;
@@ -21,8 +22,10 @@ mod outage;
 mod process;
 mod proxy;
 mod prune;
+mod releases;
 mod rest;
 mod retention;
+mod rollback;
 mod route;
 mod rules;
 mod rules_of_routes;

@@ -1,11 +1,7 @@
 //! A ChatApp that is as wanted costs no writes, however often it is looked at.
 
-use k8s_openapi::api::{
-    core::v1::{Pod, Service},
-    networking::v1::Ingress,
-};
-use kube::api::{Patch, PatchParams, PostParams};
-use serde_json::{Value, json};
+use k8s_openapi::api::core::v1::Service;
+use serde_json::json;
 
 use crate::{
     api_server::ApiServer,
@@ -56,26 +52,8 @@ async fn at_rest_nothing_is_written_with_every_field() {
         "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}],
     });
     world.create_app(spec).await;
-    let merge = |status: Value| Patch::Merge(json!({ "status": status }));
-    let (params, api) = (PatchParams::default(), world.api::<Ingress>());
-    let address = merge(json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}));
-    world
-        .until("an Ingress", async || {
-            api.patch_status("demo", &params, &address).await.ok()
-        })
-        .await;
-    // As CloudNativePG and the kubelet: a pod of the pool.
-    let pod: Pod = serde_json::from_value(json!({
-        "metadata": {"name": "pool", "labels": {"sillychat.io/chatapp": "demo", "app.kubernetes.io/component": "pooler"}},
-        "spec": {"serviceAccountName": "demo-pods", "automountServiceAccountToken": false, "containers": [{"name": "x", "image": "x"}]},
-    }))
-    .expect("a Pod");
-    let api = world.api::<Pod>();
-    let created = api.create(&PostParams::default(), &pod).await;
-    created.expect("a Pod");
-    let ready = merge(json!({"conditions": [{"type": "Ready", "status": "True"}]}));
-    let patched = api.patch_status("pool", &params, &ready).await;
-    patched.expect("a status");
+    world.report_ingress().await;
+    world.report_pool_pod("pool").await;
     world.bring_up().await;
     is_quiet(&mut world).await;
 }

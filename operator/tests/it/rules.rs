@@ -103,13 +103,35 @@ async fn what_breaks_a_rule_is_refused_with_what_to_do() {
             "spec.database.cluster.instances in body should be greater than or equal to 1",
         ),
     ];
-    for (name, spec, message) in cases.into_iter().chain(of_jobs()) {
+    for (name, spec, message) in cases.into_iter().chain(of_jobs()).chain(of_pods()) {
         let created = world
             .api::<ChatApp>()
             .create(&PostParams::default(), &app(name, &spec))
             .await;
         refused(created, message, &format!("{name}: {spec}"));
     }
+}
+
+/// What Kubernetes wouldn't take for a pod, and nobody would be told where it was written.
+fn of_pods() -> Vec<(&'static str, Value, &'static str)> {
+    let secrets = |names: [&str; 2]| {
+        let secrets = names.map(|name| json!({ "name": name }));
+        with("/imagePullSecrets", json!(secrets))
+    };
+    let constraint = |skew: u32| json!({"maxSkew": skew, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"});
+    let constraints = json!([constraint(1), constraint(2)]);
+    vec![
+        (APP, secrets(["a", "a"]), "Duplicate value"),
+        (APP, secrets(["a", ""]), "must name a Secret"),
+        (
+            APP,
+            with(
+                "/scheduling",
+                json!({"topologySpreadConstraints": constraints}),
+            ),
+            "Duplicate value",
+        ),
+    ]
 }
 
 /// What is said to imports and retentions.

@@ -10,6 +10,7 @@ use k8s_openapi::{
         apps::v1::Deployment,
         batch::v1::Job,
         core::v1::{ConfigMap, Namespace, Pod, Service},
+        networking::v1::Ingress,
     },
     apimachinery::pkg::apis::meta::v1::Condition,
 };
@@ -315,6 +316,34 @@ impl<'a> World<'a> {
         api.patch_status(&name, &PatchParams::default(), &Patch::Merge(status))
             .await
             .expect("the pod's status");
+    }
+
+    /// As an ingress controller: the Ingress has an address.
+    pub(crate) async fn report_ingress(&self) {
+        let address = json!({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}});
+        let (params, api) = (PatchParams::default(), self.api::<Ingress>());
+        self.until("an Ingress", async || {
+            let patch = Patch::Merge(&address);
+            api.patch_status(APP, &params, &patch).await.ok()
+        })
+        .await;
+    }
+
+    /// As CloudNativePG and a kubelet: a pod of the connection pool is ready.
+    pub(crate) async fn report_pool_pod(&self, name: &str) {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": name, "labels": {"sillychat.io/chatapp": APP, "app.kubernetes.io/component": "pooler"}},
+            "spec": {"serviceAccountName": "demo-pods", "automountServiceAccountToken": false, "containers": [{"name": "x", "image": "x"}]},
+        }))
+        .expect("a Pod");
+        let api = self.api::<Pod>();
+        let created = api.create(&PostParams::default(), &pod).await;
+        created.expect("a Pod");
+        let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+        let patched = api
+            .patch_status(name, &PatchParams::default(), &Patch::Merge(ready))
+            .await;
+        patched.expect("a status");
     }
 
     /// Writes the content `ConfigMap`.

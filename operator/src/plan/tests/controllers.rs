@@ -13,6 +13,7 @@ impl World {
             Kind::Cluster,
             Kind::Pooler,
             Kind::Job,
+            Kind::HorizontalPodAutoscaler,
             Kind::Deployment,
             Kind::Ingress,
             Kind::HTTPRoute,
@@ -49,6 +50,7 @@ impl World {
                 return;
             }
             Kind::Job if object["status"].is_null() => json!({"conditions": [is_true("Complete")]}),
+            Kind::HorizontalPodAutoscaler => return self.scales(spec),
             Kind::Deployment => return self.rolls_out(name),
             Kind::Ingress => json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}),
             Kind::HTTPRoute => {
@@ -62,6 +64,24 @@ impl World {
             _ => return,
         };
         self.object(kind, name)["status"] = status;
+    }
+
+    /// As an autoscaler without load: its Deployment has as many pods as it may have.
+    fn scales(&mut self, autoscaler: &Value) {
+        let name = autoscaler["scaleTargetRef"]["name"]
+            .as_str()
+            .expect("a name");
+        let number = |field: &str| autoscaler[field].as_i64().expect("a number");
+        let Some(deployment) = self.observed.value_mut(Kind::Deployment, name) else {
+            return;
+        };
+        let present = deployment["spec"]["replicas"].as_i64().expect("a number");
+        let wanted = present.clamp(number("minReplicas"), number("maxReplicas"));
+        if present != 0 && wanted != present {
+            deployment["spec"]["replicas"] = json!(wanted);
+            let generation = deployment["metadata"]["generation"].as_i64().expect("one");
+            deployment["metadata"]["generation"] = json!(generation + 1);
+        }
     }
 
     /// The ConfigMap that the spec names is there. Each says something else.

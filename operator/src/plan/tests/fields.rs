@@ -215,7 +215,8 @@ fn children(world: &World) -> BTreeMap<String, BTreeMap<String, Value>> {
     children
 }
 
-fn flatten(value: &Value, path: String, values: &mut BTreeMap<String, Value>) {
+/// The values of an object by their paths.
+pub(super) fn flatten(value: &Value, path: String, values: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             for (key, value) in fields {

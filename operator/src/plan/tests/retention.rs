@@ -1,5 +1,7 @@
 //! Old messages are deleted by a release that works on the present schema.
 
+use chatapp_crds::ConditionType::RetentionEnforced;
+
 use super::*;
 
 fn with_retention(image: &str) -> ChatApp {
@@ -41,4 +43,74 @@ fn it_waits_for_the_schema_and_keeps_the_former_image_until_the_new_one_is_let_t
     let image = "/spec/jobTemplate/spec/template/spec/containers/0/image";
     let image = cron_job(&plan).and_then(|object| object.pointer(image));
     assert_eq!(image, Some(&json!("server:1")));
+}
+
+fn told(plan: &Plan) -> (&'static str, &str) {
+    let reason = verdict(plan, RetentionEnforced).reason();
+    (reason.reason, &reason.message)
+}
+
+impl World {
+    /// As the CronJob controller: a Job that was started at this hour and has ended so.
+    fn purged(&mut self, hour: u32, condition: Option<&str>) -> String {
+        let name = format!("demo-purge-{hour}");
+        let owner = json!({"apiVersion": "batch/v1", "kind": "CronJob", "name": "demo-purge", "uid": "uid-of-demo-purge", "controller": true});
+        let labels =
+            json!({"sillychat.io/chatapp": "demo", "app.kubernetes.io/component": "retention"});
+        let conditions: Vec<Value> = condition
+            .iter()
+            .map(|type_| json!({"type": type_, "status": "True"}))
+            .collect();
+        let job = json!({"metadata": {"name": name, "uid": format!("uid-of-{name}"), "labels": labels, "ownerReferences": [owner],
+            "creationTimestamp": format!("2026-01-01T{hour:02}:00:00Z")}, "status": {"conditions": conditions}});
+        self.observed.put(Kind::Job, job);
+        name
+    }
+}
+
+#[test]
+fn a_purge_that_fails_is_told_until_one_succeeds_and_stops_nothing() {
+    let app = with_retention("server:1");
+    let mut world = World::new();
+    assert_eq!(told(&world.pass(&app)).0, "WaitingForServer");
+    world = World::installed(&app);
+    let plan = world.pass(&app);
+    assert_eq!(told(&plan).0, "RetentionScheduled");
+    assert!(
+        told(&plan)
+            .1
+            .contains("messages older than 90 days, every day at 0"),
+        "{}",
+        told(&plan).1
+    );
+
+    world.purged(1, Some("Complete"));
+    let failed = world.purged(2, Some("Failed"));
+    let ended = json!({"name": "purge", "image": "server:1", "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"terminated": {"exitCode": 1, "message": "no such column: sent_at"}}});
+    world.pod(Component::Retention, Some(&failed), &ended);
+    world.pods_end("Failed");
+    // The next one hasn't ended yet.
+    world.purged(3, None);
+    let plan = world.pass(&app);
+    let Verdict::Failed(reason) = verdict(&plan, RetentionEnforced) else {
+        panic!("{:?}", told(&plan))
+    };
+    assert_eq!(reason.reason, "PurgeFailed");
+    for told in [
+        "Job demo-purge-2 has failed",
+        "no such column: sent_at",
+        "older than 90 days stay",
+        "--from=cronjob/demo-purge",
+    ] {
+        assert!(reason.message.contains(told), "{told}: {}", reason.message);
+    }
+    assert!(
+        plan.verdicts
+            .iter()
+            .all(|(type_, verdict)| *type_ == RetentionEnforced || verdict.is_done())
+    );
+
+    world.purged(3, Some("Complete"));
+    assert_eq!(told(&world.pass(&app)).0, "RetentionScheduled");
 }
