@@ -40,6 +40,11 @@ release:
 promote environment:
     @"{{ justfile_directory() }}/manifests/promote.sh" "$@"
 
+# Build `kubectl chatapp` and chatapp-operator (its `plan`) into a folder on PATH
+plugin folder="~/.local/bin":
+    cargo build --release --locked --package chatapp-operator
+    install -D --target-directory {{ folder }} target/release/kubectl-chatapp target/release/chatapp-operator
+
 # Everything: lint, unit, integration, and end to end on the real cluster
 test: lint test-unit up test-e2e test-life
 
@@ -64,9 +69,9 @@ test-unit: (_prepare "packages" "page" "tools" "schemathesis")
     cargo test --workspace --locked
     cd frontend && npm test
 
-# End-to-end tests on the cluster that `up` started
-test-e2e:
-    @"{{ cluster }}/e2e.sh"
+# End-to-end tests on the cluster that `up` started: all stories, or those with NAME in their name
+test-e2e *name:
+    @"{{ cluster }}/e2e.sh" "$@"
 
 # A second `up`, `down`, and an `up` that is killed: on the node that `up` started
 test-life:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./just kubectl ...: the cluster's own kubectl, pointed at the cluster.
+# ./just kubectl ...: the cluster's own kubectl, pointed at the cluster. It finds the plugin that `up` has built.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 for library in env step node; do
@@ -7,4 +7,4 @@ for library in env step node; do
   . "$HERE/lib/$library.sh"
 done
 [ -z "$OWN_CLUSTER" ] || node_pid >/dev/null || die "the local node does not run: ./just up"
-exec "$BIN/kubectl" "$@"
+PATH="$REPO/target/release:$PATH" exec "$BIN/kubectl" "$@"

@@ -149,10 +149,10 @@ apply_root() {
   "$BIN/kubectl" apply --server-side --force-conflicts --filename "$TREE/argocd/root.yaml"
 }
 
-# Our applications, as a JSON list: a cluster of the user's may have others.
+# Our applications, as a JSON list: a cluster of the user's may have others, and so have the end-to-end tests.
 applications() {
   "$BIN/kubectl" --namespace argocd get applications.argoproj.io --output json |
-    jq --arg url "$GIT_URL" '[.items[] | select(.spec.source.repoURL == $url)]'
+    jq --arg url "$GIT_URL" '[.items[] | select(.spec.source.repoURL == $url and .spec.source.targetRevision == "main")]'
 }
 
 refresh_applications() {

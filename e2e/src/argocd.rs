@@ -11,6 +11,11 @@ use serde_json::{Value, json};
 
 use crate::wait::Seen;
 
+/// Where Argo CD and its applications are.
+pub const NAMESPACE: &str = "argocd";
+/// Branch that the platform follows.
+const BRANCH: &str = "main";
+
 /// What Argo CD last said of an application.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Application {
@@ -18,80 +23,103 @@ pub struct Application {
     sync: String,
     health: String,
     revision: String,
+    health_message: String,
+    /// What its last sync, or the one under way, says of itself.
     message: String,
 }
 
 impl Application {
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether a human is needed.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
         self.health == "Degraded"
     }
 
-    /// What it says for people, of its health or else of its last sync.
+    /// Why it has the health that it has.
+    #[must_use]
+    pub fn health_message(&self) -> &str {
+        &self.health_message
+    }
+
+    /// Whether the cluster is what a commit says.
+    #[must_use]
+    pub fn is_at(&self, revision: &str) -> bool {
+        self.sync == "Synced" && self.health == "Healthy" && self.revision == revision
+    }
+
+    /// What its last sync, or the one under way, says of itself.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
-
-    /// Whether the cluster is what a commit says, and works.
-    #[must_use]
-    pub fn is_healthy_at(&self, revision: &str) -> bool {
-        self.sync == "Synced" && self.health == "Healthy" && self.revision == revision
-    }
 }
 
-/// All applications of the namespace `argocd`.
+fn api(client: &Client) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Application");
+    Api::namespaced_with(client.clone(), NAMESPACE, &ApiResource::from_gvk(&kind))
+}
+
+/// All applications that follow the platform's branch.
 pub async fn applications(client: &Client) -> Result<Vec<Application>> {
     let list = api(client)
         .list(&ListParams::default())
         .await
         .context("list Argo CD's applications")?;
-    Ok(list.iter().map(told_of).collect())
+    let ours = list
+        .iter()
+        .filter(|object| text(object, "/spec/source/targetRevision") == BRANCH);
+    Ok(ours.map(application).collect())
 }
 
-/// One of them.
-pub async fn application(client: &Client, name: &str) -> Result<Application> {
-    let application = api(client).get(name).await;
-    let application = application.with_context(|| format!("read Argo CD's application {name}"))?;
-    Ok(told_of(&application))
+/// One application, if it is there.
+pub async fn find(client: &Client, name: &str) -> Result<Option<Application>> {
+    let object = api(client)
+        .get_opt(name)
+        .await
+        .with_context(|| format!("read application {name}"))?;
+    Ok(object.as_ref().map(application))
 }
 
-/// Asks Argo CD to look at its repository now, as a webhook does after a push.
-pub async fn refresh(client: &Client) -> Result<()> {
-    let asked = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}});
-    for application in api(client).list_metadata(&ListParams::default()).await? {
-        let name = application.metadata.name.unwrap_or_default();
-        api(client)
-            .patch_metadata(&name, &PatchParams::default(), &Patch::Merge(&asked))
-            .await
-            .with_context(|| format!("ask Argo CD to look at {name}"))?;
-    }
+/// Has Argo CD look into Git now.
+pub async fn refresh(client: &Client, name: &str) -> Result<()> {
+    annotate(client, name, "argocd.argoproj.io/refresh", "normal").await
+}
+
+/// Confirms the removal of what asks to be confirmed (`Prune=confirm`, `Delete=confirm`), as a person does it.
+/// <https://argo-cd.readthedocs.io/en/stable/user-guide/sync-options/>
+pub async fn approve_deletion(client: &Client, name: &str, now: &str) -> Result<()> {
+    annotate(client, name, "argocd.argoproj.io/deletion-approved", now).await
+}
+
+async fn annotate(client: &Client, name: &str, annotation: &str, value: &str) -> Result<()> {
+    let change = Patch::Merge(json!({"metadata": {"annotations": {annotation: value}}}));
+    api(client)
+        .patch_metadata(name, &PatchParams::default(), &change)
+        .await
+        .with_context(|| format!("annotate application {name}"))?;
     Ok(())
 }
 
-fn api(client: &Client) -> Api<DynamicObject> {
-    let kind = GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Application");
-    Api::namespaced_with(client.clone(), "argocd", &ApiResource::from_gvk(&kind))
+fn text<'a>(object: &'a DynamicObject, path: &str) -> &'a str {
+    let value = object.data.pointer(path);
+    value.and_then(Value::as_str).unwrap_or("-")
 }
 
-fn told_of(object: &DynamicObject) -> Application {
-    let field = |path: &str| {
-        object
-            .data
-            .pointer(path)
-            .and_then(Value::as_str)
-            .unwrap_or("-")
-            .to_owned()
-    };
+fn application(object: &DynamicObject) -> Application {
+    let field = |path: &str| text(object, path).to_owned();
     Application {
         name: object.metadata.name.clone().unwrap_or_default(),
         sync: field("/status/sync/status"),
         health: field("/status/health/status"),
         revision: field("/status/sync/revision"),
-        message: ["/status/health/message", "/status/operationState/message"]
-            .map(field)
-            .join("; "),
+        health_message: field("/status/health/message"),
+        message: field("/status/operationState/message"),
     }
 }
 
@@ -121,7 +149,8 @@ mod tests {
             sync: sync.into(),
             health: health.into(),
             revision: revision.into(),
-            message: String::new(),
+            health_message: "-".into(),
+            message: "-".into(),
         }
     }
 

@@ -60,7 +60,7 @@ pub enum Sender {
 }
 
 /// A line of a transcript.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, PartialEq, Eq)]
 pub struct Message {
     /// Who wrote it.
     pub sender: Sender,

@@ -11,8 +11,15 @@ use crate::wait::{self, Seen};
 
 /// Reads it.
 pub async fn read(client: &Client, namespace: &str, name: &str) -> Result<ChatApp> {
-    let apps = Api::<ChatApp>::namespaced(client.clone(), namespace);
-    apps.get(name)
+    find(client, namespace, name)
+        .await?
+        .with_context(|| format!("there is no ChatApp {namespace}/{name}"))
+}
+
+/// Reads it, if it is there.
+pub async fn find(client: &Client, namespace: &str, name: &str) -> Result<Option<ChatApp>> {
+    Api::<ChatApp>::namespaced(client.clone(), namespace)
+        .get_opt(name)
         .await
         .with_context(|| format!("read ChatApp {namespace}/{name}"))
 }
@@ -34,6 +41,33 @@ pub async fn ready(
             } else {
                 Seen::NotYet(in_one_line(&app))
             })
+        },
+    )
+    .await
+}
+
+/// Waits until a condition that is about what the spec says now is false and has all of `words` in its reason and message, which
+/// are given back.
+pub async fn until_told(
+    client: &Client,
+    (namespace, name): (&str, &str),
+    kind: ConditionType,
+    words: &[&str],
+    within: Duration,
+) -> Result<String> {
+    wait::until(
+        &format!(
+            "ChatApp {namespace}/{name} to say {words:?} in {}",
+            kind.as_str()
+        ),
+        within,
+        async || {
+            let app = read(client, namespace, name).await?;
+            let told = current(&app, kind)
+                .filter(|condition| condition.status == "False")
+                .map(|condition| format!("{}: {}", condition.reason, condition.message))
+                .filter(|told| words.iter().all(|word| told.contains(word)));
+            Ok(told.map_or_else(|| Seen::NotYet(in_one_line(&app)), Seen::Done))
         },
     )
     .await

@@ -72,7 +72,9 @@ impl Deployed {
     async fn push(&self, client: &Client) -> Result<String> {
         self.git(&["push", "--quiet", "origin", "HEAD:main"])
             .await?;
-        argocd::refresh(client).await?;
+        for application in argocd::applications(client).await? {
+            argocd::refresh(client, application.name()).await?;
+        }
         self.git(&["rev-parse", "HEAD"]).await
     }
 

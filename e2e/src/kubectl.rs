@@ -7,9 +7,12 @@ use std::{
     process::Stdio,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
-use tokio::{io::AsyncWriteExt, process::Command};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+};
 
 /// What a kubectl command came to.
 #[derive(Debug)]
@@ -120,4 +123,47 @@ pub async fn dry_run(namespace: &str, object: &Value) -> Result<Outcome> {
         "-",
     ];
     attempt(&arguments, Some(object)).await
+}
+
+/// A kubectl that listens on a port of 127.0.0.1 for as long as this value lives.
+#[derive(Debug)]
+pub struct Listener {
+    /// Where it listens.
+    pub url: String,
+    _process: Child,
+    // Kept open: kubectl prints a line for each connection and must not find a closed pipe.
+    _output: Lines<BufReader<ChildStdout>>,
+}
+
+/// Starts a kubectl that says in its first line where it listens.
+pub async fn listen(arguments: &[&str]) -> Result<Listener> {
+    let mut process = Command::new(program())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("start {}", program().display()))?;
+    let mut output = BufReader::new(process.stdout.take().context("kubectl's output")?).lines();
+    let Some(line) = output.next_line().await.context("read kubectl's output")? else {
+        let failed = process
+            .wait_with_output()
+            .await
+            .context("wait for kubectl")?;
+        bail!(
+            "kubectl {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&failed.stderr).trim()
+        );
+    };
+    let address = line
+        .split_whitespace()
+        .find(|word| word.starts_with("127.0.0.1:"))
+        .with_context(|| format!("no address in kubectl's line: {line}"))?;
+    Ok(Listener {
+        url: format!("http://{address}"),
+        _process: process,
+        _output: output,
+    })
 }

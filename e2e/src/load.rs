@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -16,11 +16,16 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::{audit::Sent, chat::Chat};
+use crate::{
+    audit::{self, Sent},
+    chat::Chat,
+    wait::{self, Seen},
+};
 
 /// Running clients. Dropping it stops them at once; `stop` lets them finish what they are sending.
 #[derive(Debug)]
 pub struct Load {
+    chat: Chat,
     clients: JoinSet<Conversation>,
     meters: Vec<Arc<Mutex<Meter>>>,
     stop: watch::Sender<bool>,
@@ -28,11 +33,10 @@ pub struct Load {
 
 /// What one client has sent.
 #[derive(Debug)]
-pub struct Conversation {
-    /// Its chat.
-    pub chat_id: Uuid,
-    /// Its messages, in the order in which they were sent.
-    pub sent: Vec<Sent>,
+struct Conversation {
+    chat_id: Uuid,
+    /// In the order in which they were sent.
+    sent: Vec<Sent>,
 }
 
 /// What came of a load, in numbers.
@@ -44,6 +48,8 @@ pub struct Figures {
     pub acknowledged: usize,
     /// All others, by what came instead.
     pub refused: BTreeMap<String, usize>,
+    /// The first of the others: after how long, and what came.
+    pub first_refusal: Option<(Duration, String)>,
     /// The longest time in which no client got an acknowledgement.
     pub longest_gap: Duration,
     /// The longest time in which some client got none.
@@ -55,6 +61,7 @@ pub struct Figures {
 struct Meter {
     acknowledged: Vec<Instant>,
     refused: BTreeMap<String, usize>,
+    first_refusal: Option<(Instant, String)>,
 }
 
 impl Load {
@@ -63,6 +70,7 @@ impl Load {
     pub async fn start(chat: &Chat, clients: usize, pace: Duration) -> Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let mut load = Self {
+            chat: chat.clone(),
             clients: JoinSet::new(),
             meters: Vec::new(),
             stop,
@@ -92,8 +100,58 @@ impl Load {
             .collect()
     }
 
+    /// Waits until every client has got more acknowledgements than it has now.
+    pub async fn goes_on(&self, within: Duration) -> Result<()> {
+        const MORE: usize = 8;
+        let before = self.acknowledged();
+        wait::until("acknowledgements for every client", within, async || {
+            let now = self.acknowledged();
+            let more = before
+                .iter()
+                .zip(&now)
+                .all(|(before, now)| *now >= before + MORE);
+            Ok(Seen::when(more, || {
+                format!("{before:?} were acknowledged before, now {now:?}")
+            }))
+        })
+        .await
+    }
+
+    /// Lets every client finish what it is sending, and compares what they have sent with the transcripts.
+    pub async fn nothing_is_lost(self) -> Result<Figures> {
+        let chat = self.chat.clone();
+        let (conversations, figures) = self.stop().await?;
+        let mut wrong = Vec::new();
+        for Conversation { chat_id, sent } in &conversations {
+            let transcript = chat
+                .transcript(*chat_id)
+                .await
+                .with_context(|| format!("transcript of {chat_id}"))?;
+            let findings = audit::findings(sent, &transcript);
+            wrong.extend(
+                findings
+                    .iter()
+                    .map(|finding| format!("chat {chat_id}: {finding}")),
+            );
+        }
+        ensure!(
+            wrong.is_empty(),
+            "{} things are wrong:\n{}",
+            wrong.len(),
+            wrong.join("\n")
+        );
+        Ok(figures)
+    }
+
+    /// The same, and no request may have failed.
+    pub async fn no_request_failed(self) -> Result<Figures> {
+        let figures = self.nothing_is_lost().await?;
+        ensure!(figures.refused.is_empty(), "requests failed: {figures}");
+        Ok(figures)
+    }
+
     /// Lets every client finish what it is sending, and says what came of it all.
-    pub async fn stop(mut self) -> Result<(Vec<Conversation>, Figures)> {
+    async fn stop(mut self) -> Result<(Vec<Conversation>, Figures)> {
         let began = self
             .meters
             .iter()
@@ -132,7 +190,12 @@ async fn converse(
         let mut meter = lock(&meter);
         match answer {
             Ok(_) => meter.acknowledged.push(Instant::now()),
-            Err(error) => *meter.refused.entry(error.kind()).or_default() += 1,
+            Err(error) => {
+                let kind = error.kind();
+                let told = || (Instant::now(), format!("{:#}", anyhow::Error::new(error)));
+                *meter.refused.entry(kind).or_default() += 1;
+                meter.first_refusal.get_or_insert_with(told);
+            }
         }
     }
     Conversation { chat_id, sent }
@@ -143,6 +206,10 @@ fn figures(meters: &[MutexGuard<'_, Meter>], began: Instant, ended: Instant) -> 
     for (kind, times) in meters.iter().flat_map(|meter| &meter.refused) {
         *refused.entry(kind.clone()).or_default() += times;
     }
+    let first_refusal = meters
+        .iter()
+        .filter_map(|meter| meter.first_refusal.clone())
+        .min();
     let mut all: Vec<Instant> = meters
         .iter()
         .flat_map(|meter| meter.acknowledged.iter().copied())
@@ -156,6 +223,8 @@ fn figures(meters: &[MutexGuard<'_, Meter>], began: Instant, ended: Instant) -> 
         lasted: ended.duration_since(began),
         acknowledged: all.len(),
         refused,
+        first_refusal: first_refusal
+            .map(|(moment, told)| (moment.saturating_duration_since(began), told)),
         longest_gap: longest_gap(&all, began, ended),
         longest_gap_of_a_client: of_a_client.unwrap_or_default(),
     }
@@ -197,7 +266,15 @@ impl fmt::Display for Figures {
             },
             self.longest_gap.as_secs_f64(),
             self.longest_gap_of_a_client.as_secs_f64(),
-        )
+        )?;
+        match &self.first_refusal {
+            Some((after, told)) => write!(
+                out,
+                "; first refusal after {:.1} s: {told}",
+                after.as_secs_f64()
+            ),
+            None => Ok(()),
+        }
     }
 }
 

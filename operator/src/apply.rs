@@ -31,7 +31,7 @@ const FORMER_MANAGER: &str = "chatapp-operator-former";
 
 /// Annotation of every child: hash of all that we wanted of it when we applied it last. A comparison of fields doesn't notice
 /// a field that we no longer set; this does.
-const HASH_ANNOTATION: &str = "sillychat.io/applied-hash";
+pub(crate) const HASH_ANNOTATION: &str = "sillychat.io/applied-hash";
 
 /// No object has this version: the first thing that is stored gets a higher one. A patch that asks for it applies only where there
 /// is nothing yet, and the API server answers with a conflict otherwise.

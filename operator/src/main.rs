@@ -1,8 +1,13 @@
 //! The operator's command line.
 
-use chatapp_operator::process::{
-    self,
-    telemetry::{self, LogFormat},
+use std::process::ExitCode;
+
+use chatapp_operator::{
+    preview,
+    process::{
+        self,
+        telemetry::{self, LogFormat},
+    },
 };
 use clap::{Parser, Subcommand};
 
@@ -27,15 +32,20 @@ struct Arguments {
 enum Command {
     /// Watch and reconcile, with the cluster of KUBECONFIG or of the pod.
     Run(process::Settings),
+    /// Check ChatApps in files and print the objects that would come of them; no cluster is needed.
+    Plan(preview::Settings),
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let telemetry = telemetry::start(arguments.log_format)?;
-    let done = match arguments.command {
-        Command::Run(settings) => process::run(settings).await,
-    };
-    telemetry.stop().await;
-    done
+    match arguments.command {
+        Command::Run(settings) => {
+            let telemetry = telemetry::start(arguments.log_format)?;
+            let done = process::run(settings).await;
+            telemetry.stop().await;
+            done.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Plan(settings) => Ok(preview::run(settings).await),
+    }
 }

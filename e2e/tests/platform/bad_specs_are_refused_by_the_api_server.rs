@@ -62,8 +62,7 @@ pub(crate) async fn story(world: &World) -> Result<()> {
         answer.stderr
     );
     for Mistake { what, patch, told } in mistakes() {
-        let mut wrong = right.clone();
-        merge(&mut wrong, patch);
+        let wrong = example::patched(patch)?;
         let answer = kubectl::dry_run(example::NAMESPACE, &wrong).await?;
         ensure!(!answer.succeeded, "{what}: not refused");
         let missing: Vec<_> = told
@@ -75,25 +74,7 @@ pub(crate) async fn story(world: &World) -> Result<()> {
             "{what}: the refusal doesn't say {missing:?}: {}",
             answer.stderr
         );
-        println!("{what}: {}", answer.stderr.replace('\n', " "));
+        say!("{what}: {}", answer.stderr.replace('\n', " "));
     }
     Ok(())
-}
-
-/// RFC 7386.
-fn merge(target: &mut Value, patch: Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch;
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    for (key, value) in patch {
-        if value.is_null() {
-            target.as_object_mut().map(|target| target.remove(&key));
-        } else {
-            merge(&mut target[&key], value);
-        }
-    }
 }

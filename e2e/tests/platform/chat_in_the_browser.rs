@@ -33,13 +33,13 @@ pub(crate) async fn story(world: &World) -> Result<()> {
         ))
     })
     .await?;
-    println!("all applications are Synced and Healthy at {revision}");
+    say!("all applications are Synced and Healthy at {revision}");
     let app = chatapp::ready(&world.client, "chatapp-dev", "demo", PATIENCE).await?;
     let url = app
         .status
         .and_then(|status| status.url)
         .context("status.url of chatapp-dev/demo")?;
-    println!("chatapp-dev/demo is ready at {url}");
+    say!("chatapp-dev/demo is ready at {url}");
 
     let replies = replies_to("hello")?;
     let (chat_id, reply) =
@@ -139,7 +139,7 @@ async fn chat(page: &Page, url: &str, replies: &[String]) -> Result<(Uuid, Strin
         ensure!(!too_wide, "the page is wider than the screen: {screen:?}");
         shots.push(page.screenshot(name).await?);
     }
-    println!("screenshots: {shots:?}");
+    say!("screenshots: {shots:?}");
     Ok((chat_id, reply))
 }
 

@@ -49,14 +49,16 @@ pub(crate) async fn story(world: &World) -> Result<()> {
         })
     })
     .await?;
-    println!(
+    say!(
         "{:.1} s after the push: {said}",
         began.elapsed().as_secs_f64()
     );
     wait::until("Argo CD to say the same", WITHIN, async || {
-        let application = argocd::application(&world.client, APPLICATION).await?;
-        let told =
-            application.is_degraded() && application.message().contains(&format!("line {line}"));
+        let application = application(world).await?;
+        let told = application.is_degraded()
+            && application
+                .health_message()
+                .contains(&format!("line {line}"));
         Ok(Seen::when(told, || format!("{application:?}")))
     })
     .await?;
@@ -76,7 +78,7 @@ async fn until_it_answers(world: &World, question: &str, answer: &str, after: &s
         Ok(Seen::when(reply == answer, || reply))
     })
     .await?;
-    println!(
+    say!(
         "answered {:.1} s after {after}",
         began.elapsed().as_secs_f64()
     );
@@ -87,10 +89,15 @@ async fn until_it_answers(world: &World, question: &str, answer: &str, after: &s
 async fn until_synced(world: &World, deployed: &Deployed) -> Result<()> {
     let head = deployed.head().await?;
     wait::until("Argo CD to have the last commit", WITHIN, async || {
-        let application = argocd::application(&world.client, APPLICATION).await?;
-        Ok(Seen::when(application.is_healthy_at(&head), || {
+        let application = application(world).await?;
+        Ok(Seen::when(application.is_at(&head), || {
             format!("{application:?}")
         }))
     })
     .await
+}
+
+async fn application(world: &World) -> Result<argocd::Application> {
+    let application = argocd::find(&world.client, APPLICATION).await?;
+    application.context("the environment has no application")
 }

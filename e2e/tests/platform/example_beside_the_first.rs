@@ -11,7 +11,7 @@ use crate::{World, example};
 pub(crate) async fn story(world: &World) -> Result<()> {
     let began = Instant::now();
     world.example.ready(&world.client).await?;
-    println!(
+    say!(
         "{} was ready {:.1} s after kubectl apply",
         example::FILE,
         began.elapsed().as_secs_f64()

@@ -54,7 +54,7 @@ async fn until_undone(world: &World, wanted: Option<i32>, after: &str) -> Result
         Ok(Seen::when(now == wanted, || format!("{now:?} replicas")))
     })
     .await?;
-    println!(
+    say!(
         "undone {:.1} s after {after}",
         began.elapsed().as_secs_f64()
     );

@@ -1,22 +1,40 @@
 //! The platform as its users meet it, on a real cluster: `./just up`, then `./just test-e2e`. Each file is one story;
-//! this one says in which order they are told. One after the other, as they share the cluster and some break parts of
-//! it: first those that watch and measure the chat that `up` brought, then those that add a second one.
+//! this one says in which order they are told.
 
+/// Prints a line of the story that is being told.
+macro_rules! say {
+    ($($words:tt)*) => {
+        $crate::say(format_args!($($words)*))
+    };
+}
+
+mod another_operator_takes_over;
 mod bad_specs_are_refused_by_the_api_server;
 mod chat_in_the_browser;
 mod content_from_git;
+mod database_outlives_its_chat;
+mod drift_is_undone;
 mod example;
 mod example_beside_the_first;
 mod external_database;
+mod gate_holds_what_is_wrong;
 mod git_decides;
+mod git_takes_a_chat_away;
 mod nothing_acknowledged_is_lost;
+mod password_changes_unnoticed;
+mod rollouts_lose_no_request;
 mod version_from_git;
 mod wrong_image_is_named_and_corrected;
 
 use std::{
+    fmt,
     pin::Pin,
     process::{ExitCode, exit},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
     time::Instant,
 };
 
@@ -24,7 +42,7 @@ use anyhow::{Context, Result};
 use e2e::{chat::Chat, cluster};
 use kube::Client;
 use libtest_mimic::{Arguments, Failed, Trial};
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, sync::Mutex};
 
 use crate::example::Example;
 
@@ -34,41 +52,91 @@ struct World {
     /// The chat of `chatapp-dev`, as the outside sees it.
     chat: Chat,
     example: Example,
+    /// Whose turn it is among the stories that share something.
+    turn: Mutex<()>,
+    /// How many stories have begun and not ended.
+    begun: AtomicUsize,
 }
 
-type Story = for<'world> fn(&'world World) -> Pin<Box<dyn Future<Output = Result<()>> + 'world>>;
+type Tell = for<'world> fn(&'world World) -> Pin<Box<dyn Future<Output = Result<()>> + 'world>>;
 
-const STORIES: [(&str, Story); 9] = [
-    ("chat_in_the_browser", |world| {
+/// When a story is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// Beside all others: it has ChatApps of its own, and waits most of the time.
+    Beside,
+    /// After the ones before it: it measures, or breaks parts of, what they share.
+    InTurn,
+}
+
+const STORIES: [(&str, When, Tell); 16] = [
+    ("git_takes_a_chat_away", When::Beside, |world| {
+        Box::pin(git_takes_a_chat_away::story(world))
+    }),
+    ("database_outlives_its_chat", When::Beside, |world| {
+        Box::pin(database_outlives_its_chat::story(world))
+    }),
+    ("password_changes_unnoticed", When::Beside, |world| {
+        Box::pin(password_changes_unnoticed::story(world))
+    }),
+    ("chat_in_the_browser", When::InTurn, |world| {
         Box::pin(chat_in_the_browser::story(world))
     }),
-    ("nothing_acknowledged_is_lost", |world| {
+    ("nothing_acknowledged_is_lost", When::InTurn, |world| {
         Box::pin(nothing_acknowledged_is_lost::story(world))
     }),
-    ("content_from_git", |world| {
+    ("content_from_git", When::InTurn, |world| {
         Box::pin(content_from_git::story(world))
     }),
-    ("git_decides", |world| Box::pin(git_decides::story(world))),
-    ("version_from_git", |world| {
+    ("git_decides", When::InTurn, |world| {
+        Box::pin(git_decides::story(world))
+    }),
+    ("version_from_git", When::InTurn, |world| {
         Box::pin(version_from_git::story(world))
     }),
-    ("example_beside_the_first", |world| {
+    ("example_beside_the_first", When::InTurn, |world| {
         Box::pin(example_beside_the_first::story(world))
     }),
-    ("bad_specs_are_refused_by_the_api_server", |world| {
-        Box::pin(bad_specs_are_refused_by_the_api_server::story(world))
-    }),
-    ("external_database", |world| {
+    (
+        "bad_specs_are_refused_by_the_api_server",
+        When::InTurn,
+        |world| Box::pin(bad_specs_are_refused_by_the_api_server::story(world)),
+    ),
+    ("external_database", When::InTurn, |world| {
         Box::pin(external_database::story(world))
     }),
-    ("wrong_image_is_named_and_corrected", |world| {
-        Box::pin(wrong_image_is_named_and_corrected::story(world))
+    ("rollouts_lose_no_request", When::InTurn, |world| {
+        Box::pin(rollouts_lose_no_request::story(world))
     }),
+    ("drift_is_undone", When::InTurn, |world| {
+        Box::pin(drift_is_undone::story(world))
+    }),
+    ("another_operator_takes_over", When::InTurn, |world| {
+        Box::pin(another_operator_takes_over::story(world))
+    }),
+    ("gate_holds_what_is_wrong", When::InTurn, |world| {
+        Box::pin(gate_holds_what_is_wrong::story(world))
+    }),
+    (
+        "wrong_image_is_named_and_corrected",
+        When::InTurn,
+        |world| Box::pin(wrong_image_is_named_and_corrected::story(world)),
+    ),
 ];
+
+tokio::task_local! {
+    static STORY: &'static str;
+}
+
+/// Several stories may be told at the same time.
+fn say(line: fmt::Arguments<'_>) {
+    STORY.with(|story| println!("{story}: {line}"));
+}
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads = Some(1);
+    let beside = STORIES.iter().filter(|(_, when, _)| *when == When::Beside);
+    arguments.test_threads = Some(beside.count() + 1);
     let (runtime, world) = match prepare() {
         Ok((runtime, world)) => (Arc::new(runtime), Arc::new(world)),
         Err(error) => {
@@ -76,9 +144,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let trials = STORIES.map(|(name, story)| {
+    let trials = STORIES.map(|(name, when, tell)| {
         let (runtime, world) = (Arc::clone(&runtime), Arc::clone(&world));
-        Trial::test(name, move || tell(name, story, &runtime, &world))
+        Trial::test(name, move || {
+            runtime.block_on(STORY.scope(name, told(when, tell, &world)))
+        })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.into());
     if let Err(error) = runtime.block_on(world.example.remove(&world.client)) {
@@ -98,21 +168,40 @@ fn prepare() -> Result<(Runtime, World)> {
             client,
             chat,
             example: Example::default(),
+            turn: Mutex::default(),
+            begun: AtomicUsize::default(),
         },
     ))
 }
 
-fn tell(name: &str, story: Story, runtime: &Runtime, world: &World) -> Result<(), Failed> {
+async fn told(when: When, tell: Tell, world: &World) -> Result<(), Failed> {
+    world.begun.fetch_add(1, Ordering::SeqCst);
+    let outcome = tokio::select! {
+        outcome = in_turn(when, tell, world) => outcome,
+        _ = tokio::signal::ctrl_c() => interrupted(world),
+    };
+    world.begun.fetch_sub(1, Ordering::SeqCst);
+    outcome.map_err(|error| format!("{error:#}").into())
+}
+
+async fn in_turn(when: When, tell: Tell, world: &World) -> Result<()> {
+    let _turn = match when {
+        When::Beside => None,
+        When::InTurn => Some(world.turn.lock().await),
+    };
     let began = Instant::now();
-    println!("\n{name}: begins");
-    let told = runtime.block_on(async {
-        tokio::select! {
-            told = story(world) => Some(told),
-            _ = tokio::signal::ctrl_c() => None,
-        }
-    });
-    // What the story started ended when its future was dropped, right above.
-    let Some(told) = told else { exit(130) };
-    println!("{name}: {:.1} s", began.elapsed().as_secs_f64());
-    told.map_err(|error| format!("{error:#}").into())
+    say!("begins");
+    let outcome = tell(world).await;
+    say!("{:.1} s", began.elapsed().as_secs_f64());
+    outcome
+}
+
+/// What the story started ended when its future was dropped. The last of those that were told ends the process.
+fn interrupted(world: &World) -> ! {
+    if world.begun.fetch_sub(1, Ordering::SeqCst) == 1 {
+        exit(130);
+    }
+    loop {
+        thread::park();
+    }
 }

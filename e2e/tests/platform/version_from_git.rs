@@ -84,12 +84,12 @@ async fn a_version_that_cannot_migrate(
     let commit = release(world, deployed, "dev", version, image, &broken).await?;
     let began = Instant::now();
     wait::until("Argo CD to say why", PATIENCE, async || {
-        let application = argocd::application(&world.client, "chatapp-dev").await?;
-        let told = application.is_degraded() && application.message().contains(REASON);
+        let application = application(world).await?;
+        let told = application.is_degraded() && application.health_message().contains(REASON);
         Ok(Seen::when(told, || format!("{application:?}")))
     })
     .await?;
-    println!(
+    say!(
         "Degraded with the reason {:.1} s after the push",
         began.elapsed().as_secs_f64()
     );
@@ -143,7 +143,7 @@ async fn just(recipe: &[&str]) -> Result<()> {
 async fn until_it_serves(world: &World, environment: &str, image: &str) -> Result<()> {
     let namespace = format!("chatapp-{environment}");
     let began = Instant::now();
-    argocd::refresh(&world.client).await?;
+    argocd::refresh(&world.client, &namespace).await?;
     wait::until(
         &format!("{environment} to serve {image}"),
         PATIENCE,
@@ -159,7 +159,7 @@ async fn until_it_serves(world: &World, environment: &str, image: &str) -> Resul
         },
     )
     .await?;
-    println!(
+    say!(
         "{environment} serves it after {:.1} s",
         began.elapsed().as_secs_f64()
     );
@@ -181,4 +181,9 @@ fn server_image(version: &str) -> Result<String> {
     image
         .map(ToOwned::to_owned)
         .context("version.yaml has no image of the server")
+}
+
+async fn application(world: &World) -> Result<argocd::Application> {
+    let application = argocd::find(&world.client, "chatapp-dev").await?;
+    application.context("the environment has no application")
 }

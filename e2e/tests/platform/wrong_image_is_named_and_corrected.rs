@@ -39,7 +39,7 @@ async fn a_new_version(world: &World) -> Result<()> {
 
     let began = Instant::now();
     world.example.ready(&world.client).await?;
-    println!(
+    say!(
         "ready {:.1} s after the right image was applied",
         began.elapsed().as_secs_f64()
     );
@@ -68,7 +68,7 @@ async fn the_first_database(world: &World) -> Result<()> {
     let began = Instant::now();
     kubectl::apply(example::NAMESPACE, &right).await?;
     chatapp::ready(&world.client, example::NAMESPACE, NAME, example::PATIENCE).await?;
-    println!(
+    say!(
         "ready {:.1} s after the right image was applied",
         began.elapsed().as_secs_f64()
     );
@@ -90,7 +90,7 @@ async fn until_named(world: &World, name: &str, image: &str) -> Result<()> {
         })
     })
     .await?;
-    println!("after {:.1} s: {said}", began.elapsed().as_secs_f64());
+    say!("after {:.1} s: {said}", began.elapsed().as_secs_f64());
     Ok(())
 }
 

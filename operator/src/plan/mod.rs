@@ -36,11 +36,14 @@ mod verdict;
 mod workload;
 
 pub(crate) use migration::Facts;
-pub(crate) use names::{APP_LABEL, short_hash};
+pub(crate) use names::{
+    APP_LABEL, COMPONENT_LABEL, Component, database as database_name, short_hash,
+};
 pub(crate) use observed::Observed;
 pub(crate) use pods::MISSING_REASONS;
-pub(crate) use suspend::SUSPENDED;
+pub(crate) use suspend::{HIBERNATION, SUSPENDED, is_hibernating};
 pub(crate) use verdict::{Reason, Verdict};
+pub(crate) use workload::TEMPLATE_ANNOTATION;
 
 use chatapp_crds::{ChatApp, ConditionType, ImportResult};
 use kube::{Resource, ResourceExt};
@@ -48,7 +51,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use marks::Marks;
-use names::Component;
 
 use crate::kinds::Kind;
 

@@ -45,6 +45,11 @@ impl Observed {
         self.objects.entry(kind).or_default().insert(name, object);
     }
 
+    /// Takes an object out.
+    pub(crate) fn remove(&mut self, kind: Kind, name: &str) -> Option<Value> {
+        self.objects.get_mut(&kind)?.remove(name)
+    }
+
     /// The API server doesn't know the kind.
     pub(crate) fn set_unknown(&mut self, kind: Kind) {
         self.unknown.insert(kind);
@@ -155,10 +160,6 @@ impl Observed {
 impl Observed {
     pub(crate) fn value_mut(&mut self, kind: Kind, name: &str) -> Option<&mut Value> {
         self.objects.get_mut(&kind)?.get_mut(name)
-    }
-
-    pub(crate) fn remove(&mut self, kind: Kind, name: &str) -> Option<Value> {
-        self.objects.get_mut(&kind)?.remove(name)
     }
 
     pub(crate) fn remove_all(&mut self, kind: Kind) {

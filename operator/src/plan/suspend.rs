@@ -19,7 +19,7 @@ pub(crate) const SUSPENDED: &str = "Suspended";
 
 /// Stops CloudNativePG's instances and keeps their volumes.
 /// <https://cloudnative-pg.io/documentation/current/declarative_hibernation/>
-const HIBERNATION: &str = "cnpg.io/hibernation";
+pub(crate) const HIBERNATION: &str = "cnpg.io/hibernation";
 
 /// Lets the `Cluster` hibernate, as soon as nobody needs it any more.
 pub(crate) fn hibernate(app: &ChatApp, observed: &Observed, cluster: &mut Child) {

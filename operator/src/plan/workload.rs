@@ -31,7 +31,7 @@ use super::{
 use crate::{compare::covers, kinds::Kind};
 
 /// Annotation of a Deployment: the pod template that the gate let through last, as JSON.
-const TEMPLATE_ANNOTATION: &str = "sillychat.io/applied-template";
+pub(crate) const TEMPLATE_ANNOTATION: &str = "sillychat.io/applied-template";
 
 /// User of the server's image.
 pub(crate) const SERVER_UID: i64 = 65532;

@@ -296,7 +296,7 @@ impl ApiServer {
 }
 
 /// The programs that `./just tools` builds.
-fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     let directory = std::env::var_os("CHATAPP_KUBE_BIN").map_or_else(
         || {
             let home = std::env::var_os("HOME").expect("HOME");

@@ -33,9 +33,12 @@ struct Object {
 impl Request {
     /// Whether the operator changes something by it. Its events are reports, not changes.
     pub(crate) fn is_change_by_operator(&self) -> bool {
-        self.user.username == OPERATOR
-            && !matches!(self.verb.as_str(), "get" | "list" | "watch")
-            && self.object_ref.resource != "events"
+        self.is_by_operator() && self.is_change() && self.object_ref.resource != "events"
+    }
+
+    /// Whether somebody changes something by it.
+    pub(crate) fn is_change(&self) -> bool {
+        !matches!(self.verb.as_str(), "get" | "list" | "watch")
     }
 
     /// `patch deployments/demo-server/status` and the like.

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use crate::{
     api_server::ApiServer,
+    command::{kubeconfig, plan},
+    offline::agrees,
     world::{APP, World, app, spec},
 };
 
@@ -104,11 +106,9 @@ async fn what_breaks_a_rule_is_refused_with_what_to_do() {
         ),
     ];
     for (name, spec, message) in cases.into_iter().chain(of_jobs()).chain(of_pods()) {
-        let created = world
-            .api::<ChatApp>()
-            .create(&PostParams::default(), &app(name, &spec))
-            .await;
-        refused(created, message, &format!("{name}: {spec}"));
+        let app = app(name, &spec);
+        let created = world.api().create(&PostParams::default(), &app).await;
+        refused(created, message, &app);
     }
 }
 
@@ -183,10 +183,18 @@ async fn a_change_that_would_lose_messages_is_refused() {
         let mut changed: ChatApp = world.api().get(APP).await.expect("the ChatApp");
         changed.spec = app(APP, &spec).spec;
         world
-            .api()
+            .api::<ChatApp>()
             .replace(APP, &PostParams::default(), &changed)
             .await
     };
+    let kubeconfig = kubeconfig(server, &world.directory);
+    let diff = [
+        "--diff",
+        "--namespace",
+        "rules-changes",
+        "--kubeconfig",
+        &kubeconfig,
+    ];
     replace(size("2Gi")).await.expect("volumes may grow");
     replace(size("2048Mi")).await.expect("that is as much");
     for (spec, message) in [
@@ -203,16 +211,25 @@ async fn a_change_that_would_lose_messages_is_refused() {
             "the storage class of existing volumes can't change",
         ),
     ] {
-        refused(replace(spec.clone()).await, message, &spec.to_string());
+        let error = replace(spec.clone()).await.expect_err("a refusal");
+        assert!(error.to_string().contains(message), "{spec}: {error}");
+        let said = plan(&json!(app(APP, &spec)).to_string(), &diff);
+        assert!(said.errors.contains(message), "{spec}: {said:?}");
+        assert_eq!(said.code, 2);
     }
 }
 
-pub(crate) fn refused(result: kube::Result<ChatApp>, message: &str, what: &str) {
+/// By the API server with this message, and by `plan` with all that the API server has said.
+pub(crate) fn refused(result: kube::Result<ChatApp>, message: &str, app: &ChatApp) {
+    let app = json!(app);
     match result {
-        Ok(_) => panic!("accepted: {what}"),
-        Err(error) => assert!(
-            error.to_string().contains(message),
-            "{what}\nexpected: {message}\ngot: {error}"
-        ),
+        Ok(_) => panic!("accepted: {app}"),
+        Err(error) => {
+            assert!(
+                error.to_string().contains(message),
+                "{app}\nexpected: {message}\ngot: {error}"
+            );
+            agrees(&app, &error);
+        }
     }
 }

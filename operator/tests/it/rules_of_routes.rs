@@ -111,6 +111,6 @@ async fn what_breaks_a_rule_of_routes_is_refused_with_what_to_do() {
         ),
     ];
     for (spec, message) in cases {
-        refused(dry_run(&world, &spec).await, message, &spec.to_string());
+        refused(dry_run(&world, &spec).await, message, &app(APP, &spec));
     }
 }

@@ -94,11 +94,9 @@ async fn what_breaks_a_rule_of_scale_is_refused_with_what_to_do() {
         ),
     ];
     for (spec, message) in cases {
-        let created = world
-            .api::<ChatApp>()
-            .create(&PostParams::default(), &app(APP, &spec))
-            .await;
-        refused(created, message, &spec.to_string());
+        let app = app(APP, &spec);
+        let created = world.api().create(&PostParams::default(), &app).await;
+        refused(created, message, &app);
     }
     for cpu in ["requests", "limits"] {
         let resources = json!({cpu: {"cpu": "1"}});
