@@ -32,6 +32,14 @@ url:
 kubectl *arguments:
     @"{{ cluster }}/kubectl.sh" "$@"
 
+# Build, push the images, and commit their digests as the version of dev
+release:
+    @"{{ justfile_directory() }}/manifests/release.sh"
+
+# Commit the version that is Ready in the environment before: `promote staging` (from dev), `promote prod` (from staging)
+promote environment:
+    @"{{ justfile_directory() }}/manifests/promote.sh" "$@"
+
 # Build `kubectl chatapp` and chatapp-operator (its `plan`) into a folder on PATH
 plugin folder="~/.local/bin":
     cargo build --release --locked --package chatapp-operator

@@ -8,6 +8,7 @@ for library in env step node gitops; do
 done
 [ -z "$OWN_CLUSTER" ] || node_pid >/dev/null || die "the local node does not run: ./just up"
 export CHATAPP_URL=${CHATAPP_URL:-$(chat_url)}
-# One story has a branch of its own there.
+# One story has a branch of its own there, others commit to main.
 export CHATAPP_GIT_URL=$GIT_URL CHATAPP_GIT_PUSH_URL=$GIT_PUSH_URL
+[ -z "$OWN_CLUSTER" ] || export CHATAPP_E2E_REGISTRY=http://${REGISTRY_PUSH%%/*}
 exec cargo test --manifest-path "$REPO/Cargo.toml" --workspace --test platform --locked -- --nocapture "$@"

@@ -27,6 +27,7 @@ check() { # NAME COMMAND...: passes if COMMAND succeeds
 # As `up` does it for the local node, with digests made up.
 TREE=$SCRATCH/tree
 IMAGES=$SCRATCH/images
+GIT_REPOSITORY=$SCRATCH/git
 OWN_CLUSTER=yes
 REGISTRY=registry.local:5000/sillychat
 GIT_URL=git://git.chatapp.internal/chatapp.git
@@ -46,7 +47,7 @@ images_by_digest() {
 has() { grep --quiet --extended-regexp -- "$1" "$2"; }
 has_not() { ! grep --extended-regexp -- "$1" "$2"; }
 
-for tree in manifests/platform/crds manifests/platform/cnpg manifests/platform/operator manifests/chatapp/envs/dev argocd/config; do
+for tree in manifests/platform/crds manifests/platform/cnpg manifests/platform/operator manifests/chatapp/envs/{dev,staging,prod} argocd/config; do
   rendered=$SCRATCH/$(tr / - <<<"$tree").yaml
   check "$tree builds" "$BIN/kustomize" build "$tree" --output "$rendered"
   check "$tree holds no Secret" has_no_secret "$rendered"
@@ -56,8 +57,16 @@ check "the CRD is never pruned" has 'sync-options: Prune=false,Delete=false' "$S
 check "database pods take the operator's own image" \
   test "$(grep --count "cloudnative-pg@$(image_digest cloudnative-pg)" "$SCRATCH/manifests-platform-cnpg.yaml")" = 2
 check "the default PostgreSQL image is local" has "POSTGRES_IMAGE_NAME: registry.local:5000/sillychat/postgres:15@sha256" "$SCRATCH/manifests-platform-cnpg.yaml"
-check "the ChatApp has its content" has 'name: demo-content$' "$SCRATCH/manifests-chatapp-envs-dev.yaml"
-check "a ChatApp is not removed without asking" has 'Prune=confirm,Delete=confirm' "$SCRATCH/manifests-chatapp-envs-dev.yaml"
+for env in dev staging prod; do
+  rendered=$SCRATCH/manifests-chatapp-envs-$env.yaml
+  check "$env: the ChatApp has its content" has 'name: demo-content$' "$rendered"
+  check "$env: the ChatApp is not removed without asking" has 'Prune=confirm,Delete=confirm' "$rendered"
+  check "$env: a promotion changes images and nothing else" \
+    test "$(grep --invert-match --extended-regexp '^ *image: |^ *#' "manifests/chatapp/envs/$env/version.yaml" | sha256sum)" \
+    = "$(grep --invert-match --extended-regexp '^ *image: |^ *#' manifests/chatapp/envs/dev/version.yaml | sha256sum)"
+  check "$env: Argo CD may make its namespace and deploy into it" test "$(grep --count "chatapp-$env\b" argocd/projects/chatapp.yaml)" = 2
+done
+check "every environment is known to these tests" test "$(printf '%s ' manifests/chatapp/envs/*)" = "manifests/chatapp/envs/dev manifests/chatapp/envs/prod manifests/chatapp/envs/staging "
 for example in "$REPO"/examples/*.yaml; do
   check "$(basename "$example") names images of this version" \
     test "$(grep --count --extended-regexp "image: ghcr.io/sillychat/(chat-server|frontend):$VERSION$" "$example")" = 2

@@ -23,11 +23,30 @@ set_repository_url() {
     xargs --no-run-if-empty sed --in-place "s#https://github.com/sillychat/chatapp.git#$GIT_URL#"
 }
 
+# dev has what was just built. The others have what has been promoted to them, and what was just built only as their first.
 set_app_images() {
   (cd "$TREE/manifests/platform/operator" && "$BIN/kustomize" edit set image "chatapp-operator=$(image_reference chatapp-operator)")
+  local version
+  while read -r version; do
+    if [ "$version" = "$(version_file dev)" ] || ! git_ show "refs/heads/main:$version" >"$TREE/$version" 2>/dev/null; then
+      cp "$REPO/$version" "$TREE/$version"
+      set_version "$TREE/$version"
+    fi
+  done < <(cd "$TREE" && ls manifests/chatapp/envs/*/version.yaml)
+}
+
+version_file() { echo "manifests/chatapp/envs/$1/version.yaml"; } # ENVIRONMENT
+
+# The images that were built last, by digest.
+set_version() { # FILE
   sed --in-place --regexp-extended \
     --expression "s#^( *image: ).*chat-server.*#\1$(image_reference chat-server)#" \
-    --expression "s#^( *image: ).*frontend.*#\1$(image_reference frontend)#" "$TREE/manifests/chatapp/envs/dev/version.yaml"
+    --expression "s#^( *image: ).*frontend.*#\1$(image_reference frontend)#" "$1"
+}
+
+# All environments share one small machine.
+set_small_sizes() {
+  sed --in-place 's#^  - \.\./\.\./components/ha$#  - ../../components/small#' "$TREE"/manifests/chatapp/envs/*/kustomization.yaml
 }
 
 # The node has no internet: upstream manifests come from the Go modules that its programs were built from, images from its registry.
@@ -65,7 +84,10 @@ local_release() { # KUSTOMIZATION-FOLDER URL-PREFIX MODULE-FOLDER: the remote fi
 localise_tree() {
   set_repository_url
   set_app_images
-  [ -z "$OWN_CLUSTER" ] || set_platform_sources
+  if [ -n "$OWN_CLUSTER" ]; then
+    set_platform_sources
+    set_small_sizes
+  fi
 }
 
 git_() { git --git-dir="$GIT_REPOSITORY" --work-tree="$TREE" -c user.name=chatapp -c user.email=chatapp@localhost "$@"; }
@@ -102,7 +124,7 @@ push_tree() {
     echo "nothing has changed since $head"
   else
     commit=$(git_ commit-tree "$plain" ${head:+-p "$head"} -m "Working tree on $(git -C "$REPO" rev-parse --short HEAD 2>/dev/null || echo 'no commit')")
-    commit=$(git_ commit-tree "$changed" -p "$commit" -m "envs/dev: the images built on this machine")
+    commit=$(git_ commit-tree "$changed" -p "$commit" -m "envs: the images built on this machine")
     git_ update-ref refs/heads/main "$commit"
   fi
   [ "$GIT_PUSH_URL" = "$GIT_REPOSITORY" ] || git_ push "$GIT_PUSH_URL" main:main

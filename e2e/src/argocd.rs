@@ -23,11 +23,30 @@ pub struct Application {
     sync: String,
     health: String,
     revision: String,
+    health_message: String,
     /// What its last sync, or the one under way, says of itself.
     message: String,
 }
 
 impl Application {
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether a human is needed.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        self.health == "Degraded"
+    }
+
+    /// Why it has the health that it has.
+    #[must_use]
+    pub fn health_message(&self) -> &str {
+        &self.health_message
+    }
+
     /// Whether the cluster is what a commit says.
     #[must_use]
     pub fn is_at(&self, revision: &str) -> bool {
@@ -99,6 +118,7 @@ fn application(object: &DynamicObject) -> Application {
         sync: field("/status/sync/status"),
         health: field("/status/health/status"),
         revision: field("/status/sync/revision"),
+        health_message: field("/status/health/message"),
         message: field("/status/operationState/message"),
     }
 }
@@ -129,6 +149,7 @@ mod tests {
             sync: sync.into(),
             health: health.into(),
             revision: revision.into(),
+            health_message: "-".into(),
             message: "-".into(),
         }
     }

@@ -11,16 +11,19 @@ macro_rules! say {
 mod another_operator_takes_over;
 mod bad_specs_are_refused_by_the_api_server;
 mod chat_in_the_browser;
+mod content_from_git;
 mod database_outlives_its_chat;
 mod drift_is_undone;
 mod example;
 mod example_beside_the_first;
 mod external_database;
 mod gate_holds_what_is_wrong;
+mod git_decides;
 mod git_takes_a_chat_away;
 mod nothing_acknowledged_is_lost;
 mod password_changes_unnoticed;
 mod rollouts_lose_no_request;
+mod version_from_git;
 mod wrong_image_is_named_and_corrected;
 
 use std::{
@@ -66,7 +69,7 @@ enum When {
     InTurn,
 }
 
-const STORIES: [(&str, When, Tell); 13] = [
+const STORIES: [(&str, When, Tell); 16] = [
     ("git_takes_a_chat_away", When::Beside, |world| {
         Box::pin(git_takes_a_chat_away::story(world))
     }),
@@ -81,6 +84,15 @@ const STORIES: [(&str, When, Tell); 13] = [
     }),
     ("nothing_acknowledged_is_lost", When::InTurn, |world| {
         Box::pin(nothing_acknowledged_is_lost::story(world))
+    }),
+    ("content_from_git", When::InTurn, |world| {
+        Box::pin(content_from_git::story(world))
+    }),
+    ("git_decides", When::InTurn, |world| {
+        Box::pin(git_decides::story(world))
+    }),
+    ("version_from_git", When::InTurn, |world| {
+        Box::pin(version_from_git::story(world))
     }),
     ("example_beside_the_first", When::InTurn, |world| {
         Box::pin(example_beside_the_first::story(world))
