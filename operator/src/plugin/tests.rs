@@ -27,6 +27,7 @@ fn upgrading(reason: &str, message: &str, phase: &str) -> ChatApp {
                 condition("ServerAvailable", "False", "WaitingForMigration", message),
                 condition("FrontendAvailable", "False", "WaitingForServer", "waiting for the server"),
                 condition("RouteReady", "True", "NotWanted", "there is no spec.route: the page has an address in the cluster only"),
+                condition("RetentionEnforced", "True", "Purged", "messages older than 365 days were deleted 2 days ago"),
                 condition("Ready", "False", reason, message),
             ],
         },
