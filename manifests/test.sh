@@ -73,5 +73,41 @@ for example in "$REPO"/examples/*.yaml; do
 done
 check "no application reads another repository" has_not 'https://github.com/sillychat' <(cat argocd/root.yaml argocd/*/*.yaml)
 
+# Every combination of components, as the CRD's schema and rules see it, without a cluster.
+(cd "$REPO" && cargo build --quiet --locked --workspace --bin chatapp-operator)
+combination() { # COMPONENT...: an environment of these
+  local folder=$TREE/manifests/chatapp/envs/combination component
+  mkdir -p "$folder"
+  cp manifests/chatapp/envs/staging/{version,content}.yaml "$folder/"
+  {
+    printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: chatapp-combination\nresources: [../../base]\ncomponents:\n'
+    for component in "$@"; do echo "  - ../../components/$component"; done
+    printf 'patches:\n  - path: version.yaml\n'
+    case "$*" in *route-*) printf '  - target: {kind: ChatApp}\n    patch: |-\n      - {op: add, path: /spec/route/host, value: chat.example.org}\n' ;; esac
+    printf 'configMapGenerator:\n  - name: demo-content\n    files: [content.yaml]\ngeneratorOptions: {disableNameSuffixHash: true}\n'
+  } >"$folder/kustomization.yaml"
+  "$BIN/kustomize" build "$folder" | "$REPO/target/debug/chatapp-operator" plan --filename -
+}
+is_refused() { # MESSAGE COMPONENT...
+  local message=$1 output
+  shift
+  ! output=$(combination "$@" 2>&1) || return 1
+  grep --quiet --fixed-strings "$message" <<<"$output"
+}
+for env in dev staging prod; do
+  check "$env: the operator can plan it" "$REPO/target/debug/chatapp-operator" plan --filename "$SCRATCH/manifests-chatapp-envs-$env.yaml"
+done
+for size in small ha; do
+  for scaling in "" autoscaling; do
+    for route in "" route-ingress route-gateway; do
+      # shellcheck disable=SC2086  # an empty one is none
+      check "components $size $scaling $route" combination $size $scaling $route
+    done
+    # shellcheck disable=SC2086
+    check "components $size $scaling with both routes are refused" is_refused "needs exactly one of 'ingress'" $size $scaling route-ingress route-gateway
+  done
+done
+check "without a size there is no database" is_refused "spec.database" autoscaling
+
 echo "manifests: $passed passed, $failed failed"
 [ "$failed" = 0 ]
