@@ -174,16 +174,12 @@ async fn reply_on(page: &Page, replies: &[String]) -> Result<String> {
     .await
 }
 
-/// The chat that the page keeps over a reload.
+/// The chat that the page's address names.
 async fn chat_id(page: &Page) -> Result<Uuid> {
-    let stored = page
-        .0
-        .execute("return Object.values(localStorage).join(' ')", vec![])
-        .await
-        .context("localStorage")?;
-    let stored: String = stored.convert()?;
-    let mut words = stored.split(|letter: char| letter != '-' && !letter.is_ascii_hexdigit());
-    words
-        .find_map(|word| Uuid::try_parse(word).ok())
-        .with_context(|| format!("no chat in localStorage: {stored}"))
+    let address = page.0.current_url().await.context("the page's address")?;
+    let id = address
+        .fragment()
+        .and_then(|place| place.strip_prefix("/chat/"));
+    id.and_then(|id| Uuid::try_parse(id).ok())
+        .with_context(|| format!("no chat in {address}"))
 }
