@@ -17,7 +17,7 @@ const NAMESPACE: &str = "chatapp-dev";
 const NAME: &str = "demo";
 const APPLICATION: &str = "chatapp-dev";
 const FILE: &str = "manifests/chatapp/envs/dev/content.yaml";
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_mins(1);
 
 pub(crate) async fn story(world: &World) -> Result<()> {
     let deployed = Deployed::clone().await?;
