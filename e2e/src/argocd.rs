@@ -41,7 +41,7 @@ impl Application {
         self.health == "Degraded"
     }
 
-    /// Why it has the health that it has.
+    /// What is said of the health of its resources.
     #[must_use]
     pub fn health_message(&self) -> &str {
         &self.health_message
@@ -118,9 +118,18 @@ fn application(object: &DynamicObject) -> Application {
         sync: field("/status/sync/status"),
         health: field("/status/health/status"),
         revision: field("/status/sync/revision"),
-        health_message: field("/status/health/message"),
+        health_message: resources_say(object),
         message: field("/status/operationState/message"),
     }
+}
+
+fn resources_say(object: &DynamicObject) -> String {
+    let resources = object.data["status"]["resources"].as_array();
+    let said = resources
+        .into_iter()
+        .flatten()
+        .filter_map(|resource| resource["health"]["message"].as_str());
+    said.collect::<Vec<_>>().join("; ")
 }
 
 /// Done, with the revision, when there are applications and all of them are Synced and Healthy at the same one.

@@ -56,6 +56,15 @@ impl Deployed {
         self.push(client).await
     }
 
+    /// Sees to it that a file is as it was, whatever has been committed meanwhile.
+    pub async fn put_back(&self, client: &Client, path: &str, text: &str) -> Result<()> {
+        if self.read(path).await? != text {
+            let message = format!("{path} as it was");
+            self.commit(client, path, text, &message).await?;
+        }
+        Ok(())
+    }
+
     /// Takes a commit back, by another one.
     pub async fn revert(&self, client: &Client, commit: &str) -> Result<String> {
         self.git(&["pull", "--quiet", "--ff-only"]).await?;

@@ -22,6 +22,13 @@ const WITHIN: Duration = Duration::from_mins(1);
 pub(crate) async fn story(world: &World) -> Result<()> {
     let deployed = Deployed::clone().await?;
     let before = deployed.read(FILE).await?;
+    let told = tell(world, &deployed, &before).await;
+    deployed.put_back(&world.client, FILE, &before).await?;
+    told?;
+    until_synced(world, &deployed).await
+}
+
+async fn tell(world: &World, deployed: &Deployed, before: &str) -> Result<()> {
     let question = format!("what is new in {}?", uuid::Uuid::new_v4());
     let answer = "This. It came by a commit.";
 
@@ -66,8 +73,7 @@ pub(crate) async fn story(world: &World) -> Result<()> {
 
     deployed.revert(&world.client, &mistake).await?;
     chatapp::ready(&world.client, NAMESPACE, NAME, WITHIN).await?;
-    deployed.revert(&world.client, &added).await?;
-    until_synced(world, &deployed).await
+    deployed.revert(&world.client, &added).await.map(drop)
 }
 
 async fn until_it_answers(world: &World, question: &str, answer: &str, after: &str) -> Result<()> {
