@@ -20,6 +20,6 @@ build_page() {
 }
 
 build_app() {
-  step binaries "chat-server and chatapp-operator (first time about 6 min)" "cargo's message is above" build_binaries
+  step binaries "chat-server and chatapp-operator (first time about 8 min)" "cargo's message is above" build_binaries
   step page "the page (first time about 30 s)" "npm's message is above" build_page
 }
