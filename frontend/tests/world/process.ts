@@ -1,6 +1,7 @@
 /**
  * Programs that the tests start. Each has a shell beside it that holds the reading end of a pipe: when the writing end
- * closes, which the kernel sees to however the tests end, the shell ends the program and removes its folder.
+ * closes, which the kernel sees to however the tests end, the shell ends the program, with those that it has started (nginx's
+ * workers outlive it else), and removes its folder.
  */
 
 import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
@@ -14,7 +15,7 @@ folder=$1; shift
 "$@" </dev/null >"$folder/$$.log" 2>&1 &
 echo "pid $!"
 read -r word
-kill -KILL $!
+kill -KILL $! $(cat "/proc/$!/task/$!/children" 2>/dev/null)
 wait $! 2>/dev/null
 [ "$word" = keep ] || rm -rf "$folder"
 `;
