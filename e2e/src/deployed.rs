@@ -1,17 +1,13 @@
 //! The repository that Argo CD reads, as someone has it who changes what runs: a clone, commits, pushes, reverts. After a push Argo CD
 //! is told to look, as a webhook would.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use kube::Client;
 use tempfile::TempDir;
-use tokio::process::Command;
 
-use crate::argocd;
+use crate::{argocd, git};
 
 /// A clone of `main`.
 #[derive(Debug)]
@@ -22,11 +18,7 @@ pub struct Deployed {
 impl Deployed {
     /// A clone of the repository at `CHATAPP_GIT_PUSH_URL`.
     pub async fn clone() -> Result<Self> {
-        let url = env::var("CHATAPP_GIT_PUSH_URL").unwrap_or_default();
-        ensure!(
-            !url.is_empty(),
-            "CHATAPP_GIT_PUSH_URL is not set: run `./just test-e2e`"
-        );
+        let url = git::variable("CHATAPP_GIT_PUSH_URL")?;
         let deployed = Self {
             clone: TempDir::new().context("make a folder")?,
         };
@@ -92,23 +84,6 @@ impl Deployed {
     }
 
     async fn git(&self, arguments: &[&str]) -> Result<String> {
-        git(self.clone.path(), arguments).await
+        git::run(self.clone.path(), arguments).await
     }
-}
-
-async fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("git")
-        .args(["-c", "user.name=e2e", "-c", "user.email=e2e@localhost"])
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .await
-        .context("start git")?;
-    ensure!(
-        output.status.success(),
-        "git {}: {}",
-        arguments.join(" "),
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -19,14 +19,6 @@ pub struct Branch {
 impl Branch {
     /// A branch without a history; one of the name is overwritten by the first commit.
     pub async fn new(name: &str) -> Result<Self> {
-        let variable = |name: &str| {
-            let value = env::var(name).unwrap_or_default();
-            ensure!(
-                !value.is_empty(),
-                "{name} is not set: run `./just test-e2e`"
-            );
-            Ok(value)
-        };
         let branch = Self {
             name: name.to_owned(),
             folder: TempDir::with_prefix("chatapp-git-").context("make a folder for Git")?,
@@ -54,9 +46,8 @@ impl Branch {
     /// Commits and pushes what is in the folder; gives back the commit.
     pub async fn push(&self, message: &str) -> Result<String> {
         self.git(&["add", "--all"]).await?;
-        let identity = ["-c", "user.name=e2e", "-c", "user.email=e2e@localhost"];
-        let commit = ["commit", "--quiet", "--message", message];
-        self.git(&[&identity[..], &commit].concat()).await?;
+        self.git(&["commit", "--quiet", "--message", message])
+            .await?;
         let target = format!("HEAD:refs/heads/{}", self.name);
         self.git(&["push", "--quiet", "--force", &self.push_url, &target])
             .await?;
@@ -72,21 +63,37 @@ impl Branch {
     }
 
     async fn git(&self, arguments: &[&str]) -> Result<String> {
-        let output = Command::new("git")
-            .arg("-C")
-            .arg(self.folder())
-            .args(arguments)
-            .kill_on_drop(true)
-            .output()
-            .await
-            .context("start git")?;
-        // Not the arguments: a URL may have a password.
-        ensure!(
-            output.status.success(),
-            "git {}: {}",
-            arguments.first().unwrap_or(&""),
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        run(self.folder(), arguments).await
     }
+}
+
+/// An address that `./just test-e2e` tells.
+pub(crate) fn variable(name: &str) -> Result<String> {
+    let value = env::var(name).unwrap_or_default();
+    ensure!(
+        !value.is_empty(),
+        "{name} is not set: run `./just test-e2e`"
+    );
+    Ok(value)
+}
+
+/// Runs git in a folder, as somebody, and gives back what it printed.
+pub(crate) async fn run(folder: &Path, arguments: &[&str]) -> Result<String> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["-c", "user.name=e2e", "-c", "user.email=e2e@localhost"])
+        .args(arguments)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("start git")?;
+    // Not the arguments: a URL may have a password.
+    ensure!(
+        output.status.success(),
+        "git {}: {}",
+        arguments.first().unwrap_or(&""),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
