@@ -3,7 +3,7 @@
 # second run takes seconds and an interrupted one is continued.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-for library in env step preflight packages tools images app node gitops; do
+for library in env step preflight packages tools images app node gitops certificate; do
   # shellcheck source=/dev/null
   . "$HERE/lib/$library.sh"
 done
@@ -21,7 +21,7 @@ else
 fi
 
 if [ -n "$OWN_CLUSTER" ]; then
-  section "Tools (first time about 18 min, then cached in $CACHE)"
+  section "Tools (first time about 21 min, then cached in $CACHE)"
   packages "${CLUSTER_PACKAGES[@]}"
   tools "${CORE_TOOLS[@]}" "${NODE_TOOLS[@]}"
   section "Application"
@@ -50,14 +50,17 @@ if argocd_is_installed && [ -z "$OWN_CLUSTER" ]; then
 else
   step argocd "Argo CD (first time about 25 s)" "./just kubectl -n argocd get pods,events" install_argocd
 fi
+[ -z "$OWN_CLUSTER" ] || step certificate "certificate of $CHAT_HOST" "openssl's or kubectl's message is above" give_certificate
 step root "apply argocd/root.yaml" "kubectl's message is above" apply_root
 step sync "sync: operators, database, chat (first time about 2 min)" "./just status" wait_for_applications
 if [ -n "$OWN_CLUSTER" ]; then
-  step answer "the chat answers" "./just kubectl -n chatapp-dev describe chatapp demo" until_true 180 chat_answers
+  step answer "the chat answers" "./just kubectl -n chatapp-dev describe chatapp demo" chat_answers_everywhere
 fi
 
 section "
-Ready: $(chat_url)
+Ready: $(chat_url)"
+[ -z "$OWN_CLUSTER" ] || section "       $(page_url) (browsers ask about its certificate, unless you let them trust $AUTHORITY)"
+section "\
   ./just status                       what runs
   ./just kubectl get chatapps -A      the cluster's kubectl
   ./just down                         stop it"

@@ -45,20 +45,36 @@ images_by_digest() {
     grep --invert-match '@sha256:'
 }
 has() { grep --quiet --extended-regexp -- "$1" "$2"; }
+verbs() { awk '/^  verbs:/ {inside = 1; next} inside && /^  - / {print $2; next} {inside = 0}' "$1" | sort -u | tr '\n' ' '; }
+permitted_by() { # PROJECT RENDERED...: every kind is on one of its lists
+  local project=$1 kind
+  shift
+  while read -r kind; do
+    grep --quiet "kind: ${kind}[,}]" "$project" || { echo "$kind is not permitted" && return 1; }
+  done < <(sed --quiet 's/^kind: //p' "$@" | sort -u)
+}
 has_not() { ! grep --extended-regexp -- "$1" "$2"; }
 
-for tree in manifests/platform/crds manifests/platform/cnpg manifests/platform/operator manifests/chatapp/envs/{dev,staging,prod} argocd/config; do
+for tree in manifests/platform/{crds,gateway-api,cnpg,operator,traefik} manifests/chatapp/envs/{dev,staging,prod} argocd/config; do
   rendered=$SCRATCH/$(tr / - <<<"$tree").yaml
   check "$tree builds" "$BIN/kustomize" build "$tree" --output "$rendered"
   check "$tree holds no Secret" has_no_secret "$rendered"
   check "$tree has images by digest only" images_by_digest "$rendered"
 done
-check "the CRD is never pruned" has 'sync-options: Prune=false,Delete=false' "$SCRATCH/manifests-platform-crds.yaml"
+for crds in crds gateway-api; do
+  rendered=$SCRATCH/manifests-platform-$crds.yaml
+  check "a CRD of $crds is never pruned" test "$(grep --count 'sync-options: Prune=false,Delete=false' "$rendered")" = "$(grep --count '^kind: CustomResourceDefinition' "$rendered")"
+done
 check "database pods take the operator's own image" \
   test "$(grep --count "cloudnative-pg@$(image_digest cloudnative-pg)" "$SCRATCH/manifests-platform-cnpg.yaml")" = 2
 check "the default PostgreSQL image is local" has "POSTGRES_IMAGE_NAME: registry.local:5000/sillychat/postgres:15@sha256" "$SCRATCH/manifests-platform-cnpg.yaml"
+check "without load balancers nobody waits for one" has_not 'type: LoadBalancer|publishedService' "$SCRATCH/manifests-platform-traefik.yaml"
+check "Traefik writes nothing but status" test "$(verbs "$SCRATCH/manifests-platform-traefik.yaml")" = "list update watch "
+check "the local dev has a host name" has "host: $CHAT_HOST\$" "$SCRATCH/manifests-chatapp-envs-dev.yaml"
+check "project platform permits what is in its trees" permitted_by argocd/projects/platform.yaml "$SCRATCH"/manifests-platform-*.yaml
 for env in dev staging prod; do
   rendered=$SCRATCH/manifests-chatapp-envs-$env.yaml
+  check "$env: project chatapp permits what is in its tree" permitted_by argocd/projects/chatapp.yaml "$rendered"
   check "$env: the ChatApp has its content" has 'name: demo-content$' "$rendered"
   check "$env: the ChatApp is not removed without asking" has 'Prune=confirm,Delete=confirm' "$rendered"
   check "$env: a promotion changes images and nothing else" \
@@ -107,6 +123,18 @@ for size in small ha; do
     check "components $size $scaling with both routes are refused" is_refused "needs exactly one of 'ingress'" $size $scaling route-ingress route-gateway
   done
 done
+# As docs/gitops.md has it: an issuer in place of the component's Secret.
+cert_manager_is_told() {
+  local plan
+  combination small route-ingress >/dev/null
+  printf 'apiVersion: sillychat.io/v1alpha1\nkind: ChatApp\nmetadata: {name: demo}\nspec:\n  route:\n    tls: {secretName: null, issuerRef: {kind: ClusterIssuer, name: letsencrypt}}\n    ingress: {annotations: {cert-manager.io/duration: 2160h}}\n' \
+    >manifests/chatapp/envs/combination/settings.yaml
+  sed --in-place 's#^  - path: version.yaml#&\n  - path: settings.yaml#' manifests/chatapp/envs/combination/kustomization.yaml
+  plan=$("$BIN/kustomize" build manifests/chatapp/envs/combination | "$REPO/target/debug/chatapp-operator" plan --filename -)
+  grep --quiet 'cert-manager.io/cluster-issuer: letsencrypt' <<<"$plan" && grep --quiet 'cert-manager.io/duration: 2160h' <<<"$plan" &&
+    grep --quiet 'router.entrypoints: https' <<<"$plan"
+}
+check "cert-manager is told the issuer" cert_manager_is_told
 check "without a size there is no database" is_refused "spec.database" autoscaling
 
 echo "manifests: $passed passed, $failed failed"

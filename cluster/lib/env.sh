@@ -18,6 +18,7 @@ VERSION=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$REPO/Cargo.toml" | head -n 1)
 
 # On the host, loopback only.
 CHAT_PORT=${CHATAPP_PORT:-$(cat "$NODE/chat-port" 2>/dev/null || echo 8090)}
+HTTPS_PORT=${CHATAPP_HTTPS_PORT:-$(cat "$NODE/https-port" 2>/dev/null || echo 443)}
 API_PORT=${CHATAPP_API_PORT:-16443}
 REGISTRY_PORT=${CHATAPP_REGISTRY_PORT:-15000}
 
@@ -30,6 +31,10 @@ NODE_POD_CIDR=10.244.0.0/24
 SERVICE_CIDR=10.96.0.0/16
 API_SERVICE_IP=10.96.0.1
 CHAT_SERVICE=demo-frontend.chatapp-dev.svc.cluster.local
+EDGE_SERVICE=traefik.traefik.svc.cluster.local
+
+# Of dev on the local node. Whatever ends in .localhost is this machine (RFC 6761): browsers and curl ask nobody for it.
+CHAT_HOST=dev.chat.localhost
 
 # A KUBECONFIG that is not ours means: use that cluster, leave the host alone.
 NODE_KUBECONFIG=$CACHE/kubeconfig

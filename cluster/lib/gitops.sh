@@ -4,6 +4,7 @@
 
 TREE=$CACHE/tree
 CNPG_RELEASE_URL=https://raw.githubusercontent.com/cloudnative-pg/cloudnative-pg
+GATEWAY_API_RELEASE_URL=https://raw.githubusercontent.com/kubernetes-sigs/gateway-api
 ARGOCD_RELEASE_URL=https://raw.githubusercontent.com/argoproj/argo-cd
 
 image_reference() { echo "$REGISTRY/$1@$(image_digest "$1")"; } # NAME
@@ -47,13 +48,23 @@ set_version() { # FILE
 # All environments share one small machine.
 set_small_sizes() {
   sed --in-place 's#^  - \.\./\.\./components/ha$#  - ../../components/small#' "$TREE"/manifests/chatapp/envs/*/kustomization.yaml
+  (cd "$TREE/manifests/platform/traefik" && "$BIN/kustomize" edit set replicas traefik=1)
+}
+
+# To dev from outside, by its host name; step `certificate` gives the certificate.
+set_local_route() {
+  cd "$TREE/manifests/chatapp/envs/dev"
+  "$BIN/kustomize" edit add component ../../components/route-ingress
+  "$BIN/kustomize" edit add patch --kind ChatApp --patch "- {op: add, path: /spec/route/host, value: $CHAT_HOST}"
 }
 
 # The node has no internet: upstream manifests come from the Go modules that its programs were built from, images from its registry.
 set_platform_sources() {
-  local cnpg argocd
+  local cnpg argocd gateway_api
   cnpg=$(tool_module_folder cloudnative-pg github.com/cloudnative-pg/cloudnative-pg)
   argocd=$(tool_module_folder argo-cd github.com/argoproj/argo-cd/v3)
+  gateway_api=$(tool_module_folder traefik sigs.k8s.io/gateway-api)
+  local_release "$TREE/manifests/platform/gateway-api" "$GATEWAY_API_RELEASE_URL" "$gateway_api/config/crd/standard"
   local_release "$TREE/manifests/platform/cnpg" "$CNPG_RELEASE_URL" "$cnpg/releases"
   local_release "$TREE/argocd/config" "$ARGOCD_RELEASE_URL" "$argocd/manifests"
   (
@@ -66,18 +77,24 @@ set_platform_sources() {
     grep -q "PGBOUNCER_IMAGE_NAME: $REGISTRY" config.yaml
   )
   (
+    cd "$TREE/manifests/platform/traefik"
+    "$BIN/kustomize" edit set image "docker.io/library/traefik=$(image_reference traefik)"
+    "$BIN/kustomize" edit add component ../components/without-load-balancer
+  )
+  (
     cd "$TREE/argocd/config"
     "$BIN/kustomize" edit set image "quay.io/argoproj/argocd=$(image_reference argocd)" \
       "public.ecr.aws/docker/library/redis=$(image_reference redis)"
   )
 }
 
-local_release() { # KUSTOMIZATION-FOLDER URL-PREFIX MODULE-FOLDER: the remote file named in it becomes a local one
-  local file
-  file=$(grep --only-matching "$2[^ ]*" "$1/kustomization.yaml" | head -n 1)
-  [ -n "$file" ]
-  cp --no-preserve=mode "$3/$(basename "$file")" "$1/"
-  sed --in-place "s#$2[^ ]*#$(basename "$file")#" "$1/kustomization.yaml"
+local_release() { # KUSTOMIZATION-FOLDER URL-PREFIX MODULE-FOLDER: the remote files named in it become local ones
+  local files file
+  files=$(grep --only-matching "$2[^ ]*" "$1/kustomization.yaml")
+  for file in $files; do
+    cp --no-preserve=mode "$3/$(basename "$file")" "$1/"
+  done
+  sed --in-place "s#$2[^ ]*/##" "$1/kustomization.yaml"
 }
 
 # What differs on this cluster from what is in Git.
@@ -87,6 +104,7 @@ localise_tree() {
   if [ -n "$OWN_CLUSTER" ]; then
     set_platform_sources
     set_small_sizes
+    set_local_route
   fi
 }
 
@@ -209,7 +227,21 @@ chat_url() {
   fi
 }
 
+# The page by its host name, through the edge.
+page_url() {
+  local port=:$HTTPS_PORT
+  echo "https://$CHAT_HOST${port%:443}"
+}
+
 # The server's own answer to a chat that doesn't exist: it has asked the database.
-chat_answers() {
-  [ "$(curl --silent --noproxy 127.0.0.1 --max-time 3 --output /dev/null --write-out '%{http_code}' "$(chat_url)/transcript/00000000-0000-0000-0000-000000000000")" = 404 ]
+chat_answers() { # URL [CURL-OPTION...]
+  local url=$1/transcript/00000000-0000-0000-0000-000000000000
+  shift
+  [ "$(curl --silent --noproxy '*' --max-time 3 --output "$LOGS/answer" --write-out '%{http_code}' "$@" "$url")" = 404 ] &&
+    grep --quiet '"detail"' "$LOGS/answer"
+}
+
+chat_answers_everywhere() {
+  until_true 180 chat_answers "$(chat_url)" &&
+    until_true 30 chat_answers "$(page_url)" --cacert "$AUTHORITY"
 }

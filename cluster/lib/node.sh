@@ -10,7 +10,7 @@ node_pid() {
 # What the running node was started with: a change needs a restart.
 node_key() {
   {
-    echo "$CHAT_PORT $API_PORT $REGISTRY_PORT $VERSION"
+    echo "$CHAT_PORT $HTTPS_PORT $API_PORT $REGISTRY_PORT $VERSION"
     readlink "$BIN"/{kube*,etcd,containerd*,coredns,registry}
     find "$REPO/cluster/node" -type f | LC_ALL=C sort | xargs -d '\n' sha256sum | cut -d' ' -f1
   } | sha256sum | cut -c1-16
@@ -35,6 +35,7 @@ start_node() {
   make_git_repository
   node_key >"$NODE/key"
   echo "$CHAT_PORT" >"$NODE/chat-port"
+  echo "$HTTPS_PORT" >"$NODE/https-port"
   # It writes its pid itself: whoever starts it may be killed right after. fd 8 is the lock of `up`: the node must not keep it.
   # shellcheck disable=SC2016  # expanded by the inner shell
   setsid bash -c 'echo $$ >"$1"; shift; exec "$@"' - "$NODE/unshare.pid" \

@@ -49,7 +49,7 @@ need_disk() {
 
 need_free_ports() {
   local name port
-  for name in CHATAPP_PORT:$CHAT_PORT CHATAPP_API_PORT:$API_PORT CHATAPP_REGISTRY_PORT:$REGISTRY_PORT; do
+  for name in CHATAPP_PORT:$CHAT_PORT CHATAPP_HTTPS_PORT:$HTTPS_PORT CHATAPP_API_PORT:$API_PORT CHATAPP_REGISTRY_PORT:$REGISTRY_PORT; do
     port=${name#*:}
     if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
       die "port $port of 127.0.0.1 is taken: stop what listens there, or choose another with ${name%%:*}=PORT"

@@ -24,7 +24,15 @@ tool_packages() {
     local-path-provisioner) echo local-path-provisioner github.com/rancher/local-path-provisioner ;;
     cloudnative-pg) echo cloudnative-pg github.com/cloudnative-pg/cloudnative-pg/cmd/manager ;;
     argo-cd) echo argocd github.com/argoproj/argo-cd/v3/cmd ;;
+    traefik) echo traefik github.com/traefik/traefik/v3/cmd/traefik ;;
     *) die "no tool is called '$1'" ;;
+  esac
+}
+
+# Go modules that are built from a copy: files below cluster/upstream/MODULE/instead/ take the place of their own.
+changed_go_modules() { # MODULE
+  case $1 in
+    traefik) echo github.com/traefik/traefik/v3 github.com/go-acme/lego/v4 ;;
   esac
 }
 
@@ -32,14 +40,14 @@ tool_packages() {
 tool_time() {
   case $1 in
     kubernetes) echo "5 min" ;;
-    argo-cd) echo "3 min" ;;
+    argo-cd | traefik) echo "3 min" ;;
     cloudnative-pg) echo "90 s" ;;
     *) echo "1 min" ;;
   esac
 }
 
 # What only the node needs, and what the API server tests and a cluster of the user's need.
-NODE_TOOLS=(containerd registry coredns local-path-provisioner cloudnative-pg argo-cd)
+NODE_TOOLS=(containerd registry coredns local-path-provisioner cloudnative-pg argo-cd traefik)
 CORE_TOOLS=(kustomize etcd kubernetes)
 
 tool_module_version() { # MODULE GO-MODULE-PATH
@@ -54,6 +62,7 @@ tool_module_folder() { # MODULE GO-MODULE-PATH
 tool_ldflags() {
   local flags="-s -w"
   [ "$1" != kubernetes ] || flags+=" -X k8s.io/component-base/version.gitVersion=$(tool_module_version kubernetes k8s.io/kubernetes)"
+  [ "$1" != traefik ] || flags+=" -X github.com/traefik/traefik/v3/pkg/version.Version=$(tool_module_version traefik github.com/traefik/traefik/v3)"
   [ "$1" != argo-cd ] || flags+=" -X github.com/argoproj/argo-cd/v3/common.version=$(tool_module_version argo-cd github.com/argoproj/argo-cd/v3)"
   echo "$flags"
 }
@@ -67,17 +76,32 @@ tool_key() {
   ) | sha256sum | cut -c1-16
 }
 
+# A go.mod beside the module's own, by which the copies are what is built.
+copy_changed_go_modules() { # MODULE FOLDER
+  local upstream=$REPO/cluster/upstream/$1 path
+  mkdir -p "$2"
+  cp "$upstream"/go.{mod,sum} "$2/"
+  for path in $(changed_go_modules "$1"); do
+    mkdir -p "$2/$path"
+    cp --recursive --no-preserve=mode "$(tool_module_folder "$1" "$path")/." "$2/$path/"
+    cp --recursive "$upstream/instead/$path/." "$2/$path/"
+    GOTOOLCHAIN=local go mod edit -replace="$path=$2/$path" "$2/go.mod"
+  done
+}
+
 build_tool() { # MODULE FOLDER
   local module=$1 folder=$2 ldflags program package
   ldflags=$(tool_ldflags "$module")
-  rm -rf "$folder.part"
+  rm -rf "$folder.part" "$folder.source"
   mkdir -p "$folder.part"
+  copy_changed_go_modules "$module" "$folder.source"
   while read -r program package; do
     (
       cd "$REPO/cluster/upstream/$module"
-      GOCACHE=$GO_BUILD GOFLAGS='' GOTOOLCHAIN=local CGO_ENABLED=0 go build -trimpath -ldflags "$ldflags" -o "$folder.part/$program" "$package"
+      GOCACHE=$GO_BUILD GOFLAGS='' GOTOOLCHAIN=local CGO_ENABLED=0 go build -modfile="$folder.source/go.mod" -trimpath -ldflags "$ldflags" -o "$folder.part/$program" "$package"
     )
   done < <(tool_packages "$module")
+  rm -rf "$folder.source"
   mv "$folder.part" "$folder"
 }
 

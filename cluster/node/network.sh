@@ -15,6 +15,7 @@ make_network() {
   # The node's own processes may use Service names too.
   mount --bind "$NODE/resolv.conf" "$(readlink -f /etc/resolv.conf)"
   open_door chat "TCP:$CHAT_SERVICE:80"
+  open_door https "TCP:$EDGE_SERVICE:443"
   open_door api "TCP:$NODE_IP:6443"
   open_door registry "TCP:$NODE_IP:5000"
 }
@@ -23,6 +24,7 @@ open_host_doors() {
   mkdir -p "$NODE/doors"
   rm -f "$NODE"/doors/*
   open_host_door chat "$CHAT_PORT"
+  open_host_door https "$HTTPS_PORT"
   open_host_door api "$API_PORT"
   open_host_door registry "$REGISTRY_PORT"
 }

@@ -77,11 +77,20 @@ impl Page {
 
 /// Opens a browser with a fresh profile, pays the visit, and closes the browser whatever came of it.
 pub async fn visit<T>(visit: impl AsyncFnOnce(Page) -> Result<T>) -> Result<T> {
+    visit_with(&[], visit).await
+}
+
+/// A visit by a browser that is started with `arguments` besides.
+pub async fn visit_with<T>(
+    arguments: &[String],
+    visit: impl AsyncFnOnce(Page) -> Result<T>,
+) -> Result<T> {
     let profile = TempDir::with_prefix("chatapp-chromium-")
         .context("make a folder for the browser's profile")?;
     let chromedriver = Chromedriver::start().await?;
     let mut capabilities = DesiredCapabilities::chrome();
-    for argument in CHROMIUM_ARGUMENTS {
+    let arguments = arguments.iter().map(String::as_str);
+    for argument in CHROMIUM_ARGUMENTS.into_iter().chain(arguments) {
         capabilities.add_arg(argument)?;
     }
     capabilities.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;

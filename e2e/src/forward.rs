@@ -11,7 +11,13 @@ pub struct Forward(Listener);
 impl Forward {
     /// Opens a port that leads to port 80 of `service`.
     pub async fn to(namespace: &str, service: &str) -> Result<Self> {
+        Self::to_port(namespace, service, 80).await
+    }
+
+    /// Opens a port that leads to a port of `service`.
+    pub async fn to_port(namespace: &str, service: &str, port: u16) -> Result<Self> {
         let service = format!("service/{service}");
+        let port = format!(":{port}");
         // "Forwarding from 127.0.0.1:41235 -> 8080"
         let arguments = [
             "--namespace",
@@ -19,7 +25,7 @@ impl Forward {
             "port-forward",
             "--address=127.0.0.1",
             &service,
-            ":80",
+            &port,
         ];
         kubectl::listen(&arguments).await.map(Self)
     }
@@ -28,6 +34,12 @@ impl Forward {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.0.url
+    }
+
+    /// The same without the scheme.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.0.url.trim_start_matches("http://")
     }
 }
 

@@ -5,12 +5,14 @@
 pub mod argocd;
 pub mod audit;
 pub mod browser;
+pub mod certificate;
 pub mod chat;
 pub mod chatapp;
 pub mod cluster;
 pub mod conversation;
 pub mod database;
 pub mod deployed;
+pub mod edge;
 pub mod events;
 pub mod forward;
 pub mod git;

@@ -1,8 +1,6 @@
 //! From a commit to a conversation: Argo CD has made the cluster what Git says, the ChatApp is ready, a person
 //! chats in a browser, comes back after a reload, and PostgreSQL has every line of it.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use e2e::{
     argocd,
@@ -14,17 +12,19 @@ use e2e::{
     wait::{self, Seen},
 };
 use serde::Deserialize;
-use thirtyfour::{By, extensions::query::ElementQueryable};
+use thirtyfour::By;
 use uuid::Uuid;
 
-use crate::World;
+use crate::{
+    World,
+    person::{self, PATIENCE},
+};
 
 const CONTENT: &str = "manifests/chatapp/envs/dev/content.yaml";
 const DATABASE: Database = Database {
     namespace: "chatapp-dev",
     cluster: "demo-db",
 };
-const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn story(world: &World) -> Result<()> {
     let revision = wait::until("Argo CD's applications", PATIENCE, async || {
@@ -100,22 +100,8 @@ fn replies_to(text: &str) -> Result<Vec<String>> {
 /// Chats, reloads, looks at it on a desktop and on phones; gives back the chat and the reply.
 async fn chat(page: &Page, url: &str, replies: &[String]) -> Result<(Uuid, String)> {
     page.set_screen(Screen::Desktop).await?;
-    page.0
-        .goto(url)
-        .await
-        .with_context(|| format!("open {url}"))?;
-    click(page, "Begin chat").await?;
-    let input = page
-        .0
-        .query(By::Css("textarea, input[type=text]"))
-        .and_displayed()
-        .and_enabled()
-        .first()
-        .await?;
-    input.send_keys("hello").await.context("type")?;
-    click(page, "Send").await?;
+    let chat_id = person::says(page, url, "hello").await?;
     let reply = reply_on(page, replies).await?;
-    let chat_id = chat_id(page).await?;
 
     page.0.refresh().await.context("reload")?;
     ensure!(
@@ -143,24 +129,6 @@ async fn chat(page: &Page, url: &str, replies: &[String]) -> Result<(Uuid, Strin
     Ok((chat_id, reply))
 }
 
-async fn click(page: &Page, label: &str) -> Result<()> {
-    let button = By::XPath(format!(
-        "//button[normalize-space()='{label}' or @aria-label='{label}']"
-    ));
-    let button = page
-        .0
-        .query(button)
-        .desc(label)
-        .and_clickable()
-        .first()
-        .await;
-    button
-        .with_context(|| format!("find {label}"))?
-        .click()
-        .await
-        .with_context(|| format!("click on {label}"))
-}
-
 /// Waits until "hello" and one of the replies are to be seen, and says which one.
 async fn reply_on(page: &Page, replies: &[String]) -> Result<String> {
     wait::until("the conversation on the page", PATIENCE, async || {
@@ -172,14 +140,4 @@ async fn reply_on(page: &Page, replies: &[String]) -> Result<String> {
         })
     })
     .await
-}
-
-/// The chat that the page's address names.
-async fn chat_id(page: &Page) -> Result<Uuid> {
-    let address = page.0.current_url().await.context("the page's address")?;
-    let id = address
-        .fragment()
-        .and_then(|place| place.strip_prefix("/chat/"));
-    id.and_then(|id| Uuid::try_parse(id).ok())
-        .with_context(|| format!("no chat in {address}"))
 }

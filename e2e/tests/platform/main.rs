@@ -22,7 +22,10 @@ mod git_decides;
 mod git_takes_a_chat_away;
 mod nothing_acknowledged_is_lost;
 mod password_changes_unnoticed;
+mod person;
 mod rollouts_lose_no_request;
+mod route_by_gateway;
+mod route_by_ingress;
 mod version_from_git;
 mod wrong_image_is_named_and_corrected;
 
@@ -69,7 +72,7 @@ enum When {
     InTurn,
 }
 
-const STORIES: [(&str, When, Tell); 16] = [
+const STORIES: [(&str, When, Tell); 18] = [
     ("git_takes_a_chat_away", When::Beside, |world| {
         Box::pin(git_takes_a_chat_away::story(world))
     }),
@@ -102,6 +105,12 @@ const STORIES: [(&str, When, Tell); 16] = [
         When::InTurn,
         |world| Box::pin(bad_specs_are_refused_by_the_api_server::story(world)),
     ),
+    ("route_by_ingress", When::InTurn, |world| {
+        Box::pin(route_by_ingress::story(world))
+    }),
+    ("route_by_gateway", When::InTurn, |world| {
+        Box::pin(route_by_gateway::story(world))
+    }),
     ("external_database", When::InTurn, |world| {
         Box::pin(external_database::story(world))
     }),
