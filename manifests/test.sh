@@ -28,6 +28,7 @@ check() { # NAME COMMAND...: passes if COMMAND succeeds
 TREE=$SCRATCH/tree
 IMAGES=$SCRATCH/images
 GIT_REPOSITORY=$SCRATCH/git
+GIT_PUSH_URL=$GIT_REPOSITORY
 OWN_CLUSTER=yes
 REGISTRY=registry.local:5000/sillychat
 GIT_URL=git://git.chatapp.internal/chatapp.git
@@ -35,8 +36,7 @@ mkdir "$IMAGES"
 for image in "${PLATFORM_IMAGES[@]}" "${APP_IMAGES[@]}"; do
   echo "key sha256:$(sha256sum <<<"$image" | cut -d' ' -f1)" >"$IMAGES/$image"
 done
-export_tree
-localise_tree
+push_tree
 cd "$TREE"
 
 has_no_secret() { ! grep --null-data --quiet --perl-regexp "(?m)^kind: Secret\$(.|\n(?!---))*^(data|stringData):" "$1"; }
@@ -87,6 +87,7 @@ for example in "$REPO"/examples/*.yaml; do
   check "$(basename "$example") names images of this version" \
     test "$(grep --count --extended-regexp "image: ghcr.io/sillychat/(chat-server|frontend):$VERSION$" "$example")" = 2
 done
+check "all of the tree is committed" test "$(tree_hash)" = "$(git_ rev-parse 'main^{tree}')"
 check "no application reads another repository" has_not 'https://github.com/sillychat' <(cat argocd/root.yaml argocd/*/*.yaml)
 
 # Every combination of components, as the CRD's schema and rules see it, without a cluster.

@@ -53,9 +53,11 @@ set_small_sizes() {
 
 # To dev from outside, by its host name; step `certificate` gives the certificate.
 set_local_route() {
-  cd "$TREE/manifests/chatapp/envs/dev"
-  "$BIN/kustomize" edit add component ../../components/route-ingress
-  "$BIN/kustomize" edit add patch --kind ChatApp --patch "- {op: add, path: /spec/route/host, value: $CHAT_HOST}"
+  (
+    cd "$TREE/manifests/chatapp/envs/dev"
+    "$BIN/kustomize" edit add component ../../components/route-ingress
+    "$BIN/kustomize" edit add patch --kind ChatApp --patch "- {op: add, path: /spec/route/host, value: $CHAT_HOST}"
+  )
 }
 
 # The node has no internet: upstream manifests come from the Go modules that its programs were built from, images from its registry.
