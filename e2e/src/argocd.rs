@@ -41,6 +41,12 @@ impl Application {
         self.health == "Degraded"
     }
 
+    /// Whether it waits for nothing.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.health == "Healthy"
+    }
+
     /// What is said of the health of its resources.
     #[must_use]
     pub fn health_message(&self) -> &str {
@@ -60,7 +66,7 @@ impl Application {
     }
 }
 
-fn api(client: &Client) -> Api<DynamicObject> {
+pub(crate) fn api(client: &Client) -> Api<DynamicObject> {
     let kind = GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Application");
     Api::namespaced_with(client.clone(), NAMESPACE, &ApiResource::from_gvk(&kind))
 }
@@ -106,7 +112,7 @@ async fn annotate(client: &Client, name: &str, annotation: &str, value: &str) ->
     Ok(())
 }
 
-fn text<'a>(object: &'a DynamicObject, path: &str) -> &'a str {
+pub(crate) fn text<'a>(object: &'a DynamicObject, path: &str) -> &'a str {
     let value = object.data.pointer(path);
     value.and_then(Value::as_str).unwrap_or("-")
 }
