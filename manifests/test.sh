@@ -44,7 +44,7 @@ cd "$TREE"
 has_no_secret() {
   ! grep --null-data --perl-regexp "(?m)^kind: Secret\$(.|\n(?!---))*^(data|stringData):" "$1" &&
     ! grep --extended-regexp -- '-----BEGIN [A-Z ]*PRIVATE KEY|[a-z]+://[^/@:[:space:]]+:[^/@[:space:]]+@|gh[pousr]_[A-Za-z0-9]{36}|AKIA[0-9A-Z]{16}|xox[abp]-[0-9]' "$1" |
-    grep --invert-match --fixed-strings '`postgresql://user:password@host:port/database`'
+    grep --invert-match --fixed-strings 'postgresql://user:password@host:port/database'
 }
 images_by_digest() {
   ! grep --extended-regexp '^ *(image|imageName|value): .*[a-z0-9.]+(:[0-9]+)?/' "$1" | grep --extended-regexp 'image|registry|ghcr|quay' |

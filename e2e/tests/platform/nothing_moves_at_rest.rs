@@ -4,11 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use e2e::{
-    argocd,
-    chronicle::Chronicle,
-    wait::{self, Seen},
-};
+use e2e::{argocd, chronicle::Chronicle};
 
 use crate::World;
 
@@ -21,8 +17,8 @@ const COMPARISONS: usize = 3;
 
 pub(crate) async fn story(world: &World) -> Result<()> {
     let _rest = world.rest.lock().await;
-    let names = at_rest(world).await?;
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let applications = argocd::until_at_rest(&world.client, &[BUSY], PATIENCE).await?;
+    let names: Vec<&str> = applications.iter().map(argocd::Application::name).collect();
     let chronicle = Chronicle::begin(&world.client, &names);
     tokio::time::sleep(REST).await;
     for name in names {
@@ -36,18 +32,4 @@ pub(crate) async fn story(world: &World) -> Result<()> {
         say!("{name}: compared {comparisons} times; {course}");
     }
     Ok(())
-}
-
-/// The applications to watch, once all of them are as they should be.
-async fn at_rest(world: &World) -> Result<Vec<String>> {
-    wait::until("the applications to be at rest", PATIENCE, async || {
-        let mut applications = argocd::applications(&world.client).await?;
-        applications.retain(|application| application.name() != BUSY);
-        let names = applications.iter().map(|one| one.name().to_owned());
-        Ok(match argocd::one_healthy_revision(&applications) {
-            Seen::Done(_) => Seen::Done(names.collect()),
-            Seen::NotYet(state) => Seen::NotYet(state),
-        })
-    })
-    .await
 }

@@ -103,23 +103,7 @@ impl OwnApplication {
 
     /// Waits until the cluster is what a commit says.
     pub(crate) async fn until_synced(&self, client: &Client, commit: &str) -> Result<()> {
-        let mut looks = 0_usize;
-        wait::until(
-            &format!("the application to be at {commit}"),
-            example::PATIENCE,
-            async || {
-                let application = self.read(client).await?;
-                // Argo CD may miss that something has become healthy right after it was applied.
-                looks += 1;
-                if looks.is_multiple_of(40) {
-                    argocd::refresh(client, self.name).await?;
-                }
-                Ok(Seen::when(application.is_at(commit), || {
-                    format!("{application:?}")
-                }))
-            },
-        )
-        .await
+        argocd::until_at(client, self.name, commit, example::PATIENCE).await
     }
 
     /// Removes all of it but the namespace: the rest would be in the way of the next `up` and of the next run.

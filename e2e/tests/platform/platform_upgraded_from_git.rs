@@ -58,6 +58,8 @@ async fn tell(world: &World, deployed: &Deployed, crd: &str, images: &str) -> Re
     let (_, new_digest) = new.split_once('@').context("no digest")?;
     ensure!(images.contains(old_digest), "{IMAGES}: {images}");
     ensure!(!knows_the_field().await?, "the field is known already");
+    // The story before may have put something back.
+    argocd::until_at_rest(client, &[], PATIENCE).await?;
     let before = Live::read(client).await?;
     let load = Load::start(&world.chat, CLIENTS, PACE).await?;
 
@@ -162,15 +164,7 @@ impl Live {
 /// Waits until both parts are what a commit says, and an operator of this image leads.
 async fn until_upgraded(client: &Client, commit: &str, image: &str) -> Result<()> {
     for name in ["crds", "operator"] {
-        wait::until(&format!("{name} to be upgraded"), PATIENCE, async || {
-            let application = argocd::find(client, name)
-                .await?
-                .context("no application")?;
-            Ok(Seen::when(application.is_at(commit), || {
-                format!("{application:?}")
-            }))
-        })
-        .await?;
+        argocd::until_at(client, name, commit, PATIENCE).await?;
     }
     let pods = Api::<Pod>::namespaced(client.clone(), SYSTEM);
     let leases = Api::<Lease>::namespaced(client.clone(), SYSTEM);
