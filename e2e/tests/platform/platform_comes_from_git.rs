@@ -1,5 +1,6 @@
 //! From an empty cluster to chats by `argocd/root.yaml` alone: of all that is on the node, hands have applied what the cluster came
-//! with, Argo CD, and that one file. The rest is there because an application says so, in the order of the waves.
+//! with, Argo CD, that one file, and secrets, which Git must not have. The rest is there because an application says so, in the order
+//! of the waves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,10 +39,9 @@ pub(crate) async fn story(world: &World) -> Result<()> {
     let objects = inventory::everything(&world.client).await?;
     let by_hand: BTreeSet<String> = objects
         .iter()
-        .filter(|object| object.was_applied_by_hand())
-        .filter(|object| {
-            !came_with_the_cluster(object) && !is_argocd(object) && !is_a_story(object)
-        })
+        .filter(|object| object.was_applied_by_hand() && object.application().is_none())
+        .filter(|object| !came_with_the_cluster(object) && !is_argocd(object))
+        .filter(|object| !is_a_story(object) && !is_given(object))
         .map(ToString::to_string)
         .collect();
     ensure!(
@@ -77,6 +77,11 @@ fn is_argocd(object: &Object) -> bool {
         || name.starts_with("argocd")
         || name.ends_with(".argoproj.io");
     is_part && !is_told
+}
+
+/// What Git must not have.
+fn is_given(object: &Object) -> bool {
+    object.to_string().starts_with("Secret ")
 }
 
 /// Stories are told beside this one, each with a namespace of its own.
