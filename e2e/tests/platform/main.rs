@@ -23,6 +23,7 @@ mod git_takes_a_chat_away;
 mod nothing_acknowledged_is_lost;
 mod password_changes_unnoticed;
 mod rollouts_lose_no_request;
+mod two_releases_serve_side_by_side;
 mod version_from_git;
 mod wrong_image_is_named_and_corrected;
 
@@ -69,7 +70,7 @@ enum When {
     InTurn,
 }
 
-const STORIES: [(&str, When, Tell); 16] = [
+const STORIES: [(&str, When, Tell); 17] = [
     ("git_takes_a_chat_away", When::Beside, |world| {
         Box::pin(git_takes_a_chat_away::story(world))
     }),
@@ -107,6 +108,9 @@ const STORIES: [(&str, When, Tell); 16] = [
     }),
     ("rollouts_lose_no_request", When::InTurn, |world| {
         Box::pin(rollouts_lose_no_request::story(world))
+    }),
+    ("two_releases_serve_side_by_side", When::InTurn, |world| {
+        Box::pin(two_releases_serve_side_by_side::story(world))
     }),
     ("drift_is_undone", When::InTurn, |world| {
         Box::pin(drift_is_undone::story(world))
