@@ -42,8 +42,7 @@ promote environment:
 
 # Build `kubectl chatapp` and chatapp-operator (its `plan`) into a folder on PATH
 plugin folder="~/.local/bin":
-    cargo build --release --locked --package chatapp-operator
-    install -D --target-directory {{ folder }} target/release/kubectl-chatapp target/release/chatapp-operator
+    @"{{ cluster }}/plugin.sh" {{ folder }}
 
 # Everything: lint, unit, integration, and end to end on the real cluster
 test: lint test-unit test-page up test-e2e test-life

@@ -18,6 +18,7 @@ use crate::{
     caches::Caches,
     events, finalize,
     kinds::Kind,
+    neighbours,
     plan::{self, APP_LABEL, Child, Observed, Verdict, ownership::Owner},
     status,
 };
@@ -109,6 +110,7 @@ pub(crate) async fn pass(
     let namespace = app.namespace().unwrap_or_default();
     let mut observed = caches.observe(app);
     observed.content = content(app, client, &namespace).await?;
+    neighbours::observe(client, plan::neighbours(app), &mut observed).await?;
     events::observe(client, &namespace, &mut observed, Timestamp::now()).await;
     let mut plan = plan::plan(app, &observed);
     if plan.starts_job(&observed) {

@@ -29,6 +29,7 @@ mod platform_comes_from_git;
 mod platform_upgraded_from_git;
 mod policies_hold;
 mod rollouts_lose_no_request;
+mod two_releases_serve_side_by_side;
 mod version_from_git;
 mod wrong_image_is_named_and_corrected;
 
@@ -79,7 +80,7 @@ enum When {
     Disturbing,
 }
 
-const STORIES: [(&str, When, Tell); 21] = [
+const STORIES: [(&str, When, Tell); 22] = [
     ("nothing_moves_at_rest", When::Beside, |world| {
         Box::pin(nothing_moves_at_rest::story(world))
     }),
@@ -128,6 +129,9 @@ const STORIES: [(&str, When, Tell); 21] = [
     }),
     ("rollouts_lose_no_request", When::InTurn, |world| {
         Box::pin(rollouts_lose_no_request::story(world))
+    }),
+    ("two_releases_serve_side_by_side", When::InTurn, |world| {
+        Box::pin(two_releases_serve_side_by_side::story(world))
     }),
     ("drift_is_undone", When::InTurn, |world| {
         Box::pin(drift_is_undone::story(world))
