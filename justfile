@@ -42,19 +42,19 @@ promote environment:
 
 # Build `kubectl chatapp` and chatapp-operator (its `plan`) into a folder on PATH
 plugin folder="~/.local/bin":
-    cargo build --release --locked --package chatapp-operator
-    install -D --target-directory {{ folder }} target/release/kubectl-chatapp target/release/chatapp-operator
+    @"{{ cluster }}/plugin.sh" {{ folder }}
 
 # Everything: lint, unit, integration, and end to end on the real cluster
 test: lint test-unit test-page up test-e2e test-life
 
 # Formatting, lints and types, of all languages
-lint: (_prepare "packages" "page")
+lint: (_prepare "packages" "page" "pipelines")
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- --deny warnings
     cargo clippy --workspace --test platform --locked -- --deny warnings
     cd frontend && npm run --silent format:check && npm run --silent lint && npm run --silent typecheck
-    git ls-files --cached --others --exclude-standard -- '*.sh' just .ci/run | xargs shellcheck --source-path=SCRIPTDIR
+    git ls-files --cached --others --exclude-standard -- '*.sh' just .ci/run .ci/machine .ci/with-credentials | xargs shellcheck --source-path=SCRIPTDIR
+    .ci/test.sh
 
 # Write the code as the formatters want it
 fmt: (_prepare "page")
@@ -101,6 +101,26 @@ freeze:
 # Build the pinned Kubernetes programs into the cache (first time about 20 min)
 tools:
     @"{{ cluster }}/prepare.sh" tools
+
+# In a pipeline: what `lint` does
+ci-lint:
+    .ci/machine ./just lint
+
+# In a pipeline: what `test-unit` and `test-page` do
+ci-test:
+    .ci/machine ./just test-unit test-page
+
+# In a pipeline: `up`, all end-to-end tests, and nothing is left running
+ci-e2e:
+    .ci/machine .ci/run up test-e2e test-life
+
+# In a pipeline: what `release` does
+ci-release:
+    .ci/machine .ci/with-credentials ./just release
+
+# In a pipeline: what `promote` does
+ci-promote environment:
+    .ci/machine .ci/with-credentials ./just promote "$1"
 
 _prepare *what:
     @"{{ cluster }}/prepare.sh" "$@"

@@ -35,6 +35,7 @@ if [ -n "$OWN_CLUSTER" ]; then
   fi
   images "${PLATFORM_IMAGES[@]}" "${APP_IMAGES[@]}"
   step storage "storage class" "kubectl's message is above" install_storage
+  step metrics "metrics-server" "kubectl's message is above" install_metrics
 else
   section "Tools"
   tools "${CORE_TOOLS[@]}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds every kustomization and looks at what comes out: no Secret with data, every image as it is written in Git, and on the
-# local node every image by digest. The last line counts.
+# Builds every kustomization and looks at what comes out: nothing secret, every image as it is written in Git, and on the local node
+# every image by digest. The last line counts.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 for library in env step tools images gitops; do
@@ -39,11 +39,18 @@ done
 push_tree
 cd "$TREE"
 
-has_no_secret() { ! grep --null-data --quiet --perl-regexp "(?m)^kind: Secret\$(.|\n(?!---))*^(data|stringData):" "$1"; }
+# A Secret with something in it; a private key; a URL with a password, if it isn't the one that the CRD explains it with; a token as
+# GitHub, AWS and Slack write theirs.
+has_no_secret() {
+  ! grep --null-data --perl-regexp "(?m)^kind: Secret\$(.|\n(?!---))*^(data|stringData):" "$1" &&
+    ! grep --extended-regexp -- '-----BEGIN [A-Z ]*PRIVATE KEY|[a-z]+://[^/@:[:space:]]+:[^/@[:space:]]+@|gh[pousr]_[A-Za-z0-9]{36}|AKIA[0-9A-Z]{16}|xox[abp]-[0-9]' "$1" |
+    grep --invert-match --fixed-strings 'postgresql://user:password@host:port/database'
+}
 images_by_digest() {
   ! grep --extended-regexp '^ *(image|imageName|value): .*[a-z0-9.]+(:[0-9]+)?/' "$1" | grep --extended-regexp 'image|registry|ghcr|quay' |
     grep --invert-match '@sha256:'
 }
+finds_secret() { ! has_no_secret "$1" >/dev/null; }
 has() { grep --quiet --extended-regexp -- "$1" "$2"; }
 verbs() { awk '/^  verbs:/ {inside = 1; next} inside && /^  - / {print $2; next} {inside = 0}' "$1" | sort -u | tr '\n' ' '; }
 permitted_by() { # PROJECT RENDERED...: every kind is on one of its lists
@@ -55,11 +62,15 @@ permitted_by() { # PROJECT RENDERED...: every kind is on one of its lists
 }
 has_not() { ! grep --extended-regexp -- "$1" "$2"; }
 
-for tree in manifests/platform/{crds,gateway-api,cnpg,operator,traefik} manifests/chatapp/envs/{dev,staging,prod} argocd/config; do
+for tree in manifests/platform/{crds,gateway-api,cnpg,operator,policies,traefik} manifests/chatapp/envs/{dev,staging,prod} argocd/config; do
   rendered=$SCRATCH/$(tr / - <<<"$tree").yaml
   check "$tree builds" "$BIN/kustomize" build "$tree" --output "$rendered"
   check "$tree holds no Secret" has_no_secret "$rendered"
   check "$tree has images by digest only" images_by_digest "$rendered"
+done
+for secret in 'kind: Secret\nmetadata: {name: a}\nstringData: {a: b}' '  url: postgres://chat:hunter2@db/chat' '  -----BEGIN EC PRIVATE KEY-----'; do
+  printf 'kind: ConfigMap\n---\n%b\n' "$secret" >"$SCRATCH/secret.yaml"
+  check "a secret would be found: ${secret%%\\n*}" finds_secret "$SCRATCH/secret.yaml"
 done
 for crds in crds gateway-api; do
   rendered=$SCRATCH/manifests-platform-$crds.yaml
@@ -71,8 +82,15 @@ check "the default PostgreSQL image is local" has "POSTGRES_IMAGE_NAME: registry
 check "without load balancers nobody waits for one" has_not 'type: LoadBalancer|publishedService' "$SCRATCH/manifests-platform-traefik.yaml"
 check "Traefik writes nothing but status" test "$(verbs "$SCRATCH/manifests-platform-traefik.yaml")" = "list update watch "
 check "the local dev has a host name" has "host: $CHAT_HOST\$" "$SCRATCH/manifests-chatapp-envs-dev.yaml"
-check "project platform permits what is in its trees" permitted_by argocd/projects/platform.yaml "$SCRATCH"/manifests-platform-*.yaml
+check "project platform permits what is in its trees" permitted_by argocd/projects/platform.yaml "$SCRATCH"/manifests-platform-{crds,gateway-api,cnpg,operator,traefik}.yaml
+check "project policies permits what is in its tree" permitted_by argocd/projects/policies.yaml "$SCRATCH/manifests-platform-policies.yaml"
+kinds() { sed --quiet 's/^kind: //p' "$1" | sort | tr '\n' ' '; }
+is_restricted() { # FILE ENVIRONMENT
+  has 'pod-security.kubernetes.io/enforce: restricted$' "$1" && has 'sync-options: Prune=false,Delete=false$' "$1" &&
+    has "sillychat.io/environment: $2$" "$1" && has "^  name: chatapp-$2$" "$1"
+}
 for env in dev staging prod; do
+  "$BIN/kustomize" build "manifests/platform/policies/environments/$env" --output "$SCRATCH/policies-$env.yaml"
   rendered=$SCRATCH/manifests-chatapp-envs-$env.yaml
   check "$env: project chatapp permits what is in its tree" permitted_by argocd/projects/chatapp.yaml "$rendered"
   check "$env: the ChatApp has its content" has 'name: demo-content$' "$rendered"
@@ -80,7 +98,11 @@ for env in dev staging prod; do
   check "$env: a promotion changes images and nothing else" \
     test "$(grep --invert-match --extended-regexp '^ *image: |^ *#' "manifests/chatapp/envs/$env/version.yaml" | sha256sum)" \
     = "$(grep --invert-match --extended-regexp '^ *image: |^ *#' manifests/chatapp/envs/dev/version.yaml | sha256sum)"
-  check "$env: Argo CD may make its namespace and deploy into it" test "$(grep --count "chatapp-$env\b" argocd/projects/chatapp.yaml)" = 2
+  check "$env: Argo CD may deploy into its namespace" test "$(grep --count "chatapp-$env\b" argocd/projects/chatapp.yaml)" = 1
+  check "$env: Argo CD may make its namespace and policies" test "$(grep --count "chatapp-$env\b" argocd/projects/policies.yaml)" = 2
+  check "$env: holds nothing but a ChatApp and its content" test "$(kinds "$rendered")" = "ChatApp ConfigMap "
+  check "$env: has the policies of every environment" test "$(kinds "$SCRATCH/policies-$env.yaml")" = "Namespace NetworkPolicy ResourceQuota "
+  check "$env: its namespace is restricted, and stays" is_restricted "$SCRATCH/policies-$env.yaml" "$env"
 done
 check "every environment is known to these tests" test "$(printf '%s ' manifests/chatapp/envs/*)" = "manifests/chatapp/envs/dev manifests/chatapp/envs/prod manifests/chatapp/envs/staging "
 for example in "$REPO"/examples/*.yaml; do
@@ -88,6 +110,11 @@ for example in "$REPO"/examples/*.yaml; do
     test "$(grep --count --extended-regexp "image: ghcr.io/sillychat/(chat-server|frontend):$VERSION$" "$example")" = 2
 done
 check "all of the tree is committed" test "$(tree_hash)" = "$(git_ rev-parse 'main^{tree}')"
+check "every environment has its policies" \
+  test "$(printf '%s ' manifests/platform/policies/environments/*)" = "$(printf '%s ' manifests/chatapp/envs/* | sed 's#chatapp/envs#platform/policies/environments#g')"
+check "every project says what it permits outside of namespaces" \
+  test -z "$(grep --files-without-match clusterResourceWhitelist argocd/projects/*.yaml)"
+check "project chatapp permits nothing outside of its namespaces" has '^  clusterResourceWhitelist: \[\]$' argocd/projects/chatapp.yaml
 check "no application reads another repository" has_not 'https://github.com/sillychat' <(cat argocd/root.yaml argocd/*/*.yaml)
 
 # Every combination of components, as the CRD's schema and rules see it, without a cluster.

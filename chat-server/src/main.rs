@@ -133,9 +133,13 @@ fn code_of_failure(error: &anyhow::Error) -> u8 {
 
 /// Why a command failed, for a program that has nothing but this.
 fn reason(error: &anyhow::Error) -> String {
-    match error.downcast_ref::<FileRefused>() {
-        Some(refused) => refused.problems(),
-        None => one_line(error),
+    if let Some(refused) = error.downcast_ref::<FileRefused>() {
+        return refused.problems();
+    }
+    match error.downcast_ref() {
+        // What to do, it knows itself.
+        Some(MigrationError::Schema(state)) => state.fact(),
+        _ => one_line(error),
     }
 }
 

@@ -1,7 +1,10 @@
 # shellcheck shell=bash
 # The application's own programs and page, built once outside the images and copied into them.
 
-build_binaries() { cargo build --release --locked --target-dir "$REPO/target" --manifest-path "$REPO/Cargo.toml" --package chat-server --package chatapp-operator; }
+# Always both packages: which are built together decides about the features of what they share, and so what is built again.
+build_binaries() { # [--bin NAME ...]
+  cargo build --release --locked --target-dir "$REPO/target" --manifest-path "$REPO/Cargo.toml" --package chat-server --package chatapp-operator "$@"
+}
 
 # npm ci deletes and writes node_modules anew: only when the lock file has changed.
 install_page_packages() {

@@ -9,7 +9,7 @@ BASE_IMAGE=docker.io/library/debian:bookworm-slim
 image_inputs() {
   case $1 in
     pause | pooler | postgres | redis) ;;
-    cloudnative-pg | local-path-provisioner | traefik) echo "bin/$1 $BIN/$1" ;;
+    cloudnative-pg | local-path-provisioner | metrics-server | traefik) echo "bin/$1 $BIN/$1" ;;
     argocd)
       echo "bin/argocd $BIN/argocd"
       echo "bin/kustomize $BIN/kustomize"
@@ -25,7 +25,7 @@ image_inputs() {
 }
 
 # Images of others, which a real cluster takes from their makers; and our own.
-PLATFORM_IMAGES=(pause local-path-provisioner postgres pooler cloudnative-pg redis argocd traefik)
+PLATFORM_IMAGES=(pause local-path-provisioner metrics-server postgres pooler cloudnative-pg redis argocd traefik)
 APP_IMAGES=(chatapp-operator chat-server frontend)
 
 # In a mount namespace of its own: buildah leaves its storage mounted.

@@ -90,3 +90,14 @@ install_storage() {
     "$BIN/kubectl" apply --server-side --filename -
   "$BIN/kubectl" annotate --overwrite storageclass local-path storageclass.kubernetes.io/is-default-class=true
 }
+
+# What autoscaling asks, as a managed cluster comes with it. The kubelet's certificate is signed by the cluster's own authority.
+install_metrics() {
+  local source
+  source=$(tool_module_folder metrics-server sigs.k8s.io/metrics-server)
+  "$BIN/kustomize" build "$source/manifests/base" |
+    sed --expression "s#image: .*/metrics-server:.*#image: $REGISTRY/metrics-server@$(image_digest metrics-server)#" \
+      --expression 's#^\( *\)- --metric-resolution=.*#&\n\1- --kubelet-certificate-authority=/var/run/secrets/kubernetes.io/serviceaccount/ca.crt#' \
+      --expression 's#cpu: 100m#cpu: 10m#; s#memory: 200Mi#memory: 32Mi#' |
+    "$BIN/kubectl" apply --server-side --filename -
+}

@@ -22,7 +22,9 @@ tool_packages() {
     registry) echo registry github.com/distribution/distribution/v3/cmd/registry ;;
     coredns) echo coredns . ;;
     local-path-provisioner) echo local-path-provisioner github.com/rancher/local-path-provisioner ;;
+    metrics-server) echo metrics-server sigs.k8s.io/metrics-server/cmd/metrics-server ;;
     cloudnative-pg) echo cloudnative-pg github.com/cloudnative-pg/cloudnative-pg/cmd/manager ;;
+    actionlint) echo actionlint github.com/rhysd/actionlint/cmd/actionlint ;;
     argo-cd) echo argocd github.com/argoproj/argo-cd/v3/cmd ;;
     traefik) echo traefik github.com/traefik/traefik/v3/cmd/traefik ;;
     *) die "no tool is called '$1'" ;;
@@ -47,8 +49,9 @@ tool_time() {
 }
 
 # What only the node needs, and what the API server tests and a cluster of the user's need.
-NODE_TOOLS=(containerd registry coredns local-path-provisioner cloudnative-pg argo-cd traefik)
+NODE_TOOLS=(containerd registry coredns local-path-provisioner metrics-server cloudnative-pg argo-cd traefik)
 CORE_TOOLS=(kustomize etcd kubernetes)
+LINT_TOOLS=(actionlint)
 
 tool_module_version() { # MODULE GO-MODULE-PATH
   (cd "$REPO/cluster/upstream/$1" && GOFLAGS='' GOTOOLCHAIN=local go list -m -f '{{.Version}}' "$2")

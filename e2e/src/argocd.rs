@@ -1,6 +1,6 @@
 //! What Argo CD says of its applications: whether the cluster is what one commit says.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result};
 use kube::{
@@ -9,7 +9,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::wait::Seen;
+use crate::wait::{self, Seen};
 
 /// Where Argo CD and its applications are.
 pub const NAMESPACE: &str = "argocd";
@@ -41,6 +41,12 @@ impl Application {
         self.health == "Degraded"
     }
 
+    /// Whether it waits for nothing.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.health == "Healthy"
+    }
+
     /// What is said of the health of its resources.
     #[must_use]
     pub fn health_message(&self) -> &str {
@@ -60,7 +66,7 @@ impl Application {
     }
 }
 
-fn api(client: &Client) -> Api<DynamicObject> {
+pub(crate) fn api(client: &Client) -> Api<DynamicObject> {
     let kind = GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Application");
     Api::namespaced_with(client.clone(), NAMESPACE, &ApiResource::from_gvk(&kind))
 }
@@ -75,6 +81,40 @@ pub async fn applications(client: &Client) -> Result<Vec<Application>> {
         .iter()
         .filter(|object| text(object, "/spec/source/targetRevision") == BRANCH);
     Ok(ours.map(application).collect())
+}
+
+/// Waits until an application is Synced and Healthy at a commit.
+pub async fn until_at(client: &Client, name: &str, commit: &str, within: Duration) -> Result<()> {
+    let mut looks = 0_usize;
+    wait::until(&format!("{name} to be at {commit}"), within, async || {
+        let application = find(client, name).await?.context("no such application")?;
+        // Argo CD may miss that something has become healthy right after it was applied, and look again a minute later.
+        looks += 1;
+        if looks.is_multiple_of(40) {
+            refresh(client, name).await?;
+        }
+        Ok(Seen::when(application.is_at(commit), || {
+            format!("{application:?}")
+        }))
+    })
+    .await
+}
+
+/// All applications that follow the platform's branch, less some, once they are Synced and Healthy at the same commit.
+pub async fn until_at_rest(
+    client: &Client,
+    busy: &[&str],
+    within: Duration,
+) -> Result<Vec<Application>> {
+    wait::until("the applications to be at rest", within, async || {
+        let mut applications = applications(client).await?;
+        applications.retain(|application| !busy.contains(&application.name()));
+        Ok(match one_healthy_revision(&applications) {
+            Seen::Done(_) => Seen::Done(applications),
+            Seen::NotYet(state) => Seen::NotYet(state),
+        })
+    })
+    .await
 }
 
 /// One application, if it is there.
@@ -106,7 +146,7 @@ async fn annotate(client: &Client, name: &str, annotation: &str, value: &str) ->
     Ok(())
 }
 
-fn text<'a>(object: &'a DynamicObject, path: &str) -> &'a str {
+pub(crate) fn text<'a>(object: &'a DynamicObject, path: &str) -> &'a str {
     let value = object.data.pointer(path);
     value.and_then(Value::as_str).unwrap_or("-")
 }

@@ -1,6 +1,6 @@
 //! The pods that serve a ChatApp: which they are, and whether any has been restarted.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1;
@@ -33,6 +33,28 @@ pub async fn settled(client: &Client, namespace: &str, app: &str) -> Result<Vec<
         })
     })
     .await
+}
+
+/// The images of the server's pods that are ready.
+pub async fn ready_images(client: &Client, namespace: &str, app: &str) -> Result<BTreeSet<String>> {
+    let labels = format!("sillychat.io/chatapp={app},app.kubernetes.io/component=server");
+    let list = Api::<v1::Pod>::namespaced(client.clone(), namespace)
+        .list(&ListParams::default().labels(&labels))
+        .await
+        .context("list the servers' pods")?;
+    let is_ready = |pod: &v1::Pod| {
+        let conditions = pod
+            .status
+            .iter()
+            .flat_map(|status| status.conditions.iter().flatten());
+        pod.metadata.deletion_timestamp.is_none()
+            && conditions
+                .into_iter()
+                .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    };
+    let ready = list.items.into_iter().filter(is_ready);
+    let images = ready.filter_map(|pod| pod.spec?.containers.into_iter().next()?.image);
+    Ok(images.collect())
 }
 
 async fn serving(client: &Client, namespace: &str, app: &str) -> Result<Vec<Pod>> {

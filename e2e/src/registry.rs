@@ -1,5 +1,5 @@
 //! The local node's image registry, by the OCI distribution API: makes new images of the ones that are there, by changing what
-//! their configuration says. Each is an image in its own right, with a digest of its own, and costs no build.
+//! their configuration says, or by a layer on top. Each is an image in its own right, with a digest of its own, and costs no build.
 
 use std::env;
 
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// The registry at `CHATAPP_E2E_REGISTRY`.
 #[derive(Debug)]
@@ -35,6 +36,29 @@ impl Registry {
     /// A new image like `image` (`host/path@sha256:...`), with the configuration that `change` makes of the old one's
     /// (<https://github.com/opencontainers/image-spec/blob/main/config.md>). The answer names it in the same way.
     pub async fn derive(&self, image: &str, change: impl FnOnce(&mut Value)) -> Result<String> {
+        self.make(image, None, change).await
+    }
+
+    /// A new image like `image`, with what is in this tar file on top.
+    pub async fn add_layer(&self, image: &str, layer: Vec<u8>) -> Result<String> {
+        let digest = digest_of(&layer);
+        let on_top = move |config: &mut Value| {
+            if let Some(layers) = config["rootfs"]["diff_ids"].as_array_mut() {
+                layers.push(json!(digest));
+            }
+            if let Some(history) = config["history"].as_array_mut() {
+                history.push(json!({"created_by": "e2e"}));
+            }
+        };
+        self.make(image, Some(layer), on_top).await
+    }
+
+    async fn make(
+        &self,
+        image: &str,
+        layer: Option<Vec<u8>>,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<String> {
         let (name, digest) = image
             .split_once('@')
             .with_context(|| format!("{image} has no digest"))?;
@@ -53,6 +77,14 @@ impl Registry {
         self.put_blob(path, &config).await?;
         manifest["config"]["digest"] = json!(digest_of(&config));
         manifest["config"]["size"] = json!(config.len());
+        if let Some(layer) = layer {
+            self.put_blob(path, &layer).await?;
+            let layers = manifest["layers"]
+                .as_array_mut()
+                .context("a manifest without layers")?;
+            let (digest, size) = (digest_of(&layer), layer.len());
+            layers.push(json!({"mediaType": LAYER, "digest": digest, "size": size}));
+        }
         let manifest = serde_json::to_vec(&manifest)?;
         let digest = digest_of(&manifest);
         let request = self

@@ -22,16 +22,16 @@ type Props = {
   readonly preferences: Preferences;
 };
 
-/** Which window is before the page. */
-type Shown = { readonly name: "chats" | "delete"; readonly later: Later } | null;
+/** Which window is before the page, and before which chat. */
+type Shown = { readonly name: "chats" | "delete"; readonly later: Later; readonly chatId: string | null } | null;
 
 /** The page: a header, the chats, and the one that the address names. */
 export function App({ memory, room, preferences }: Props) {
   const { strings, language, locale } = useSpoken();
   const say = useToast();
   const chats = useSyncExternalStore(room.chats.subscribe, room.chats.all);
-  const beginning = useBeginning(room);
   const chatId = useChatId(chats[0]?.id);
+  const beginning = useBeginning(room, chatId);
   const withLater = useLater();
   const [shown, setShown] = useState<Shown>(null);
   const close = () => {
@@ -39,9 +39,13 @@ export function App({ memory, room, preferences }: Props) {
   };
   const show = (name: "chats" | "delete") => () => {
     withLater((later) => {
-      setShown({ name, later });
+      setShown({ name, later, chatId });
     });
   };
+  if (shown !== null && shown.chatId !== chatId) {
+    // The person went back or forward: the question was about the chat that was there.
+    close();
+  }
 
   useEffect(() => room.attend(), [room]);
   useEffect(() => {
@@ -56,7 +60,7 @@ export function App({ memory, room, preferences }: Props) {
     replaceBy(START);
   }
 
-  /** Saves the transcript as the server has it. */
+  /** Saves the transcript as the server has it; while it can't be reached, as it was when this page read it. */
   async function exportChat(exported: string, { transcriptName, transcriptText }: Later) {
     const conversation = room.conversation(exported);
     await conversation.read();

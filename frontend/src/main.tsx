@@ -15,6 +15,8 @@ import "./styles/page.css";
 import "./styles/chat.css";
 
 const memory = openMemory();
+// Before anything reads what is kept.
+takeOverFormer(memory, Date.now());
 const room = new Chatroom(memory, isOnline);
 
 function Page({ initial }: { readonly initial: Spoken }) {
@@ -46,5 +48,4 @@ const root = document.getElementById("root");
 if (root === null) {
   throw new Error("index.html has no element #root");
 }
-takeOverFormer(memory, Date.now());
 void begin(root);

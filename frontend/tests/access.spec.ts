@@ -4,6 +4,7 @@ import { expect, test } from "./world/test";
 
 test("everything works by keyboard alone, in the order of the page", async ({ chat, page, site }) => {
   await page.goto("/");
+  await expect(chat.button("Begin chat")).toBeVisible();
   await page.keyboard.press("Tab");
   await expect(chat.button("Menu")).toBeFocused();
   await page.keyboard.press("Tab");
@@ -24,6 +25,7 @@ test("everything works by keyboard alone, in the order of the page", async ({ ch
     await expect(page.locator(":focus")).toHaveAccessibleName(new RegExp(`^${name}`));
   }
   await page.reload();
+  await expect(chat.log.getByText("Hello yourself!")).toBeVisible();
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   await expect(chat.box).toBeFocused();
@@ -42,11 +44,41 @@ test("everything works by keyboard alone, in the order of the page", async ({ ch
   expect((await fetch(`${site.url}/transcript/${id}`)).status).toBe(404);
 });
 
+test("a window that closes gives the keyboard's focus back", async ({ chat, page }) => {
+  await chat.begin();
+  await page.setViewportSize({ width: 400, height: 700 });
+  const dialog = page.getByRole("dialog");
+  const closeBy = async (key: "Escape" | "Enter") => {
+    await expect(dialog).toBeVisible();
+    await page.keyboard.press(key);
+    await expect(dialog).toHaveCount(0);
+  };
+  for (const key of ["Escape", "Enter"] as const) {
+    await chat.button("Chats").press("Enter");
+    await closeBy(key);
+    await expect(chat.button("Chats")).toBeFocused();
+    await chat.button("Menu").press("Enter");
+    await chat.button("Delete this chat").press("Enter");
+    await closeBy(key);
+    await expect(chat.button("Menu")).toBeFocused();
+  }
+  await chat.button("Menu").press("Enter");
+  await chat.button("Delete this chat").press("Enter");
+  await dialog.getByRole("button", { name: "Delete", exact: true }).press("Enter");
+  await expect(dialog).toHaveCount(0);
+  await expect(chat.button("Menu")).toBeFocused();
+});
+
 test("what the bot says is read out, what is already there isn't", async ({ chat, page }) => {
   await chat.begin();
   const announcer = page.getByTestId("announcer");
   await expect(announcer).toHaveAttribute("aria-live", "polite");
+  await expect(announcer).toHaveText("Bot: Welcome!");
   await expect(chat.log).toHaveAccessibleName("Conversation");
+  await page.route("**/message", (route) => route.fulfill({ status: 422, json: { detail: "no whales" } }));
+  await chat.say("whale");
+  await expect(announcer).toHaveText("Not sent. The server refused this.");
+  await page.unroute("**/message");
   await chat.talk("hello");
   await expect(announcer).toHaveText("Bot: Hello yourself!");
   await page.reload();

@@ -141,6 +141,20 @@ test("Delete asks first, and then the chat is gone from server, list and history
   expect(await page.evaluate((id) => JSON.stringify(localStorage).includes(id), id)).toBe(false);
 });
 
+test("who goes back while asked whether to delete isn't asked about another chat", async ({ chat, page }) => {
+  await chat.begin();
+  await chat.talk("hello");
+  await chat.button("New chat").click();
+  await expect(chat.log.locator("[data-sender]")).toHaveCount(1);
+  await chat.menu("Delete this chat");
+  await expect(page.getByRole("dialog")).toBeVisible();
+  await page.goBack();
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  await page.goForward();
+  await expect(chat.log.locator("[data-sender]")).toHaveCount(1);
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+});
+
 test("a chat that can't be deleted stays, and says why", async ({ chat, page }) => {
   const id = await chat.begin();
   await page.route(`**/transcript/${id}`, (route) =>
@@ -153,6 +167,51 @@ test("a chat that can't be deleted stays, and says why", async ({ chat, page }) 
   await page.unroute(`**/transcript/${id}`);
   await dialog.getByRole("button", { name: "Delete", exact: true }).click();
   await expect(chat.button("Begin chat")).toBeVisible();
+});
+
+test("of a chat that is deleted while a message is under way, nothing is kept", async ({ chat, page }) => {
+  const id = await chat.begin();
+  let pass: (() => void) | undefined;
+  const held = new Promise<void>((resolve) => (pass = resolve));
+  await page.route("**/message", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await chat.say("hello");
+  await chat.menu("Delete this chat");
+  await page.getByRole("dialog").getByRole("button", { name: "Delete", exact: true }).click();
+  await expect(chat.button("Begin chat")).toBeVisible();
+  const answered = page.waitForResponse("**/message");
+  pass?.();
+  expect((await answered).status()).toBe(404);
+  await page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve)));
+  expect(await page.evaluate((id) => JSON.stringify(localStorage).includes(id), id)).toBe(false);
+});
+
+test("that another chat couldn't begin is said here, and forgotten elsewhere", async ({ chat, page }) => {
+  await chat.begin();
+  await chat.talk("hello");
+  await chat.button("New chat").click();
+  await expect(chat.log.locator("[data-sender]")).toHaveCount(1);
+  await page.route("**/start_chat", (route) => route.abort());
+  await chat.button("New chat").click();
+  await expect(page.getByRole("alert")).toContainText("A new chat couldn’t begin");
+  await page.goBack();
+  await expect(chat.log.getByText("Hello yourself!")).toBeVisible();
+  await expect(page.getByRole("alert")).toHaveCount(0);
+});
+
+test("the chat that release 0.2 kept is shown at once", async ({ chat, page, site }) => {
+  const id = await site.newChat();
+  await site.say(id, "hello");
+  await page.goto("/#/");
+  await page.evaluate((chatId) => {
+    localStorage.setItem("sillychat.chat", chatId);
+  }, id);
+  await page.goto("about:blank");
+  await page.goto("/");
+  await expect(chat.log.getByText("Hello yourself!")).toBeVisible();
+  expect(chat.id()).toBe(id);
 });
 
 test("what release 0.2 kept is taken over", async ({ chat, page, site }) => {

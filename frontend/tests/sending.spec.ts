@@ -56,6 +56,20 @@ test("Enter sends, Shift+Enter breaks the line, Send sends", async ({ chat, site
   await expect(chat.box).toBeFocused();
 });
 
+test("a double click on Send, and an Enter that is held down, send once", async ({ chat, page, site }) => {
+  const id = await chat.begin();
+  await chat.box.fill("clicked");
+  await chat.button("Send").dblclick();
+  await chat.box.fill("held");
+  await page.keyboard.down("Enter");
+  await page.keyboard.down("Enter");
+  await page.keyboard.up("Enter");
+  await expect.poll(() => site.transcript(id)).toHaveLength(5);
+  await expect(chat.log.locator("[data-state]")).toHaveCount(0);
+  const said = (await site.transcript(id)).filter((line) => line.startsWith("USER"));
+  expect(said).toEqual(["USER clicked", "USER held"]);
+});
+
 test("an Enter that ends the composing of a word doesn't send", async ({ chat, page, site }) => {
   const id = await chat.begin();
   const devtools = await page.context().newCDPSession(page);
@@ -142,6 +156,8 @@ test("a reload in the middle of sending never posts twice", async ({ chat, page,
   await page.reload();
   await expect(chat.log.getByText("Hello yourself!")).toBeVisible();
   await expect(chat.log.locator("[data-state]")).toHaveCount(0);
+  // Not before it was sent again, and answered.
+  await expect.poll(() => page.evaluate(() => JSON.stringify(localStorage).includes("sillychat.unsent"))).toBe(false);
   expect(await chat.lines()).toEqual(HELLO);
   expect(await site.transcript(id)).toEqual(HELLO);
 });
@@ -149,14 +165,16 @@ test("a reload in the middle of sending never posts twice", async ({ chat, page,
 test("what is said quickly arrives in order", async ({ chat, page, site }) => {
   const id = await chat.begin();
   await onMessage(page, (attempt) => (attempt === 1 ? "lose" : "pass"));
-  for (const text of ["one", "two", "three"]) {
+  const texts = Array.from({ length: 30 }, (_, index) => `number ${index}`);
+  for (const text of texts) {
     await chat.say(text);
   }
   await expect(chat.log.locator("[data-state]")).toHaveCount(0);
-  await expect.poll(() => site.transcript(id)).toHaveLength(7);
+  await expect.poll(() => site.transcript(id)).toHaveLength(61);
   const said = (await site.transcript(id)).filter((line) => line.startsWith("USER"));
-  expect(said).toEqual(["USER one", "USER two", "USER three"]);
-  expect((await chat.lines()).filter((line) => line.startsWith("USER"))).toEqual(said);
+  expect(said).toEqual(texts.map((text) => `USER ${text}`));
+  const shown = (await chat.lines()).filter((line) => line.startsWith("USER"));
+  expect(shown).toEqual(said.slice(-shown.length));
 });
 
 test("what is said offline is kept, survives the page, and goes out when the network is back", async ({

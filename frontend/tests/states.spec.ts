@@ -127,6 +127,7 @@ const STATES: Record<string, (world: World) => Promise<void>> = {
     await chat.log.evaluate((box) => {
       box.scrollTop = 0;
     });
+    await expect(chat.button("To the newest")).toBeVisible();
     await site.say(id, "more");
     await page.evaluate(() => {
       const now = Date.now();
@@ -140,11 +141,14 @@ const STATES: Record<string, (world: World) => Promise<void>> = {
     await chat.button("Menu").click();
     await expect(chat.button("Export transcript")).toBeVisible();
   },
+  "next-failed": async ({ chat, page }) => {
+    await severalChats(chat);
+    await page.route("**/start_chat", (route) => route.abort());
+    await chat.button("New chat").click();
+    await expect(page.getByRole("alert")).toContainText("A new chat couldn’t begin");
+  },
   chats: async ({ chat, page }) => {
-    for (const text of ["What do you know about whales?", "hello", "ما هي الحيتان؟"]) {
-      await chat.begin();
-      await chat.talk(text);
-    }
+    await severalChats(chat);
     await page.setViewportSize({ width: 390, height: 844 });
     await chat.button("Chats").click();
     await expect(page.getByRole("dialog").getByRole("link")).toHaveCount(3);
@@ -175,6 +179,13 @@ const STATES: Record<string, (world: World) => Promise<void>> = {
     await expect(page.getByText("Sprache")).toBeVisible();
   },
 };
+
+async function severalChats(chat: Chat) {
+  for (const text of ["What do you know about whales?", "hello", "ما هي الحيتان؟"]) {
+    await chat.begin();
+    await chat.talk(text);
+  }
+}
 
 for (const [name, bring] of Object.entries(STATES)) {
   test(`${name} is accessible, and has its picture taken`, async ({ chat, page, site, storage }) => {

@@ -3,6 +3,21 @@
 
 use serde_json::Value;
 
+/// Fields that say more or less than nothing where they are left out: a policy with one that others have added is another policy.
+const DECISIVE: [&str; 6] = [
+    "endPort",
+    "from",
+    "ipBlock",
+    "namespaceSelector",
+    "podSelector",
+    "to",
+];
+/// Selectors are values as a whole: a label that is added to one selects less. Not `labelSelector`: the API server adds labels to
+/// those of a pod.
+pub(crate) const SELECTORS: [&str; 3] = ["namespaceSelector", "podSelector", "selector"];
+/// Lists that let nothing through where they are empty: an item that others have added is a difference.
+pub(crate) const RULES: [&str; 2] = ["egress", "ingress"];
+
 /// Whether everything in `wanted` is in `live`, which may hold more: defaults, and fields of others. Lists of named things are
 /// compared by name, other lists as a whole.
 pub(crate) fn covers(live: &Value, wanted: &Value) -> bool {
@@ -12,16 +27,24 @@ pub(crate) fn covers(live: &Value, wanted: &Value) -> bool {
 /// `quantity`: the values are quantities of resources.
 fn is_subset(wanted: &Value, live: &Value, quantity: bool) -> bool {
     match (wanted, live) {
-        (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(key, wanted)| {
-            let quantity = quantity || matches!(key.as_str(), "requests" | "limits" | "divisor");
-            live.get(key).map_or_else(
-                || is_empty(wanted),
-                |live| {
-                    let complete = key != "selector" || same_length(wanted, live);
-                    complete && is_subset(wanted, live, quantity)
-                },
-            )
-        }),
+        (Value::Object(wanted), Value::Object(live)) => {
+            let is_added = |key: &str| live.contains_key(key) && !wanted.contains_key(key);
+            !DECISIVE.iter().any(|key| is_added(key))
+                && wanted.iter().all(|(key, wanted)| {
+                    let key = key.as_str();
+                    let quantity = quantity || matches!(key, "requests" | "limits" | "divisor");
+                    live.get(key).map_or_else(
+                        || is_empty(wanted),
+                        |live| {
+                            let is_whole =
+                                !SELECTORS.contains(&key) || is_subset(live, wanted, false);
+                            let is_closed =
+                                !RULES.contains(&key) || !is_empty(wanted) || is_empty(live);
+                            is_whole && is_closed && is_subset(wanted, live, quantity)
+                        },
+                    )
+                })
+        }
         (Value::Array(wanted), Value::Array(live)) => {
             let named = wanted.iter().all(|item| item.get("name").is_some());
             if named {
@@ -43,11 +66,6 @@ fn is_subset(wanted: &Value, live: &Value, quantity: bool) -> bool {
         }
         _ => wanted == live,
     }
-}
-
-/// A selector is one value: a label that is added to it selects less.
-fn same_length(wanted: &Value, live: &Value) -> bool {
-    wanted.as_object().map(serde_json::Map::len) == live.as_object().map(serde_json::Map::len)
 }
 
 /// The API server leaves out what is empty.
@@ -127,6 +145,35 @@ mod tests {
         let wanted = service(json!({"app": "a"}));
         assert!(covers(&service(json!({"app": "a"})), &wanted));
         assert!(!covers(&service(json!({"app": "a", "x": "y"})), &wanted));
+    }
+
+    #[test]
+    fn a_network_policy_that_lets_more_or_less_through_is_a_difference() {
+        let policy = |pods: Value, ingress: Value| json!({"spec": {"podSelector": {"matchLabels": pods}, "ingress": ingress}});
+        let peer = json!({"podSelector": {"matchLabels": {"app": "page"}}});
+        let rule = |peer: &Value, port: Value| json!([{"from": [peer], "ports": [port]}]);
+        let port = json!({"port": 80, "protocol": "TCP"});
+        let wanted = policy(json!({"app": "a"}), rule(&peer, port.clone()));
+        assert!(covers(&wanted, &wanted));
+        let mut wider = peer.clone();
+        wider["namespaceSelector"] = json!({});
+        let mut many = port.clone();
+        many["endPort"] = json!(90);
+        for live in [
+            policy(json!({"app": "a", "x": "y"}), rule(&peer, port.clone())),
+            policy(json!({"app": "a"}), rule(&wider, port.clone())),
+            policy(json!({"app": "a"}), rule(&peer, many)),
+        ] {
+            assert!(!covers(&live, &wanted), "{live}");
+        }
+        let closed = policy(json!({"app": "a"}), json!([]));
+        assert!(covers(
+            &json!({"spec": {"podSelector": {"matchLabels": {"app": "a"}}}}),
+            &closed
+        ));
+        assert!(!covers(&policy(json!({"app": "a"}), json!([{}])), &closed));
+        let open = policy(json!({"app": "a"}), json!([{"ports": [port]}]));
+        assert!(!covers(&wanted, &open), "not from everywhere any more");
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::{
     backoff::{ErrorClass, Pauses},
     caches::{self, Caches, Scope},
     finalize,
-    pass::{self, Outlook, PassError, Unreported},
+    pass::{self, Memory, Outlook, PassError},
     process::{self, CONCURRENCY, Check, Metrics, Process, Pulse, Told, telemetry::TRACE},
 };
 
@@ -55,14 +55,14 @@ struct Context {
     permits: Arc<Semaphore>,
     /// Failed passes in a row.
     failures: ByApp<u32>,
-    unreported: ByApp<Unreported>,
+    memories: ByApp<Memory>,
 }
 
 impl Context {
     /// Of what was, nothing counts any more.
     fn forget(&self, key: &Key) {
         self.failures.reset(key);
-        self.unreported.reset(key);
+        self.memories.reset(key);
     }
 }
 
@@ -73,7 +73,7 @@ type Key = (String, String);
 #[derive(Default)]
 struct ByApp<T>(Mutex<HashMap<Key, T>>);
 
-impl<T: Copy + Default> ByApp<T> {
+impl<T: Copy + Default + PartialEq> ByApp<T> {
     fn known(&self) -> MutexGuard<'_, HashMap<Key, T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,8 +82,13 @@ impl<T: Copy + Default> ByApp<T> {
         self.known().get(key).copied().unwrap_or_default()
     }
 
+    /// What is nothing special is not kept.
     fn set(&self, key: &Key, value: T) {
-        self.known().insert(key.clone(), value);
+        if value == T::default() {
+            self.reset(key);
+        } else {
+            self.known().insert(key.clone(), value);
+        }
     }
 
     fn reset(&self, key: &Key) {
@@ -171,7 +176,7 @@ pub(crate) async fn run(
         pulse: pulse.clone(),
         permits,
         failures: ByApp::default(),
-        unreported: ByApp::default(),
+        memories: ByApp::default(),
     });
     let known = context.clone();
     let check = missing(&context);
@@ -321,22 +326,22 @@ async fn pass(
     {
         context.pulse.passed();
     }
+    let mut memory = context.memories.get(key);
     let pass = pass::pass(
         app,
         &context.client,
         &context.caches,
         &context.recorder,
-        context.unreported.get(key),
+        &mut memory,
     );
-    let outlook = in_time(pass).await?;
-    context.forget(key);
+    let outlook = in_time(pass).await;
+    context.memories.set(key, memory);
+    let outlook = outlook?;
+    context.failures.reset(key);
     Ok(Action::requeue(match outlook {
         Outlook::AtRest => AT_REST.mul_f64(0.75 + 0.5 * fastrand::f64()),
         Outlook::Waiting => WAITING,
-        Outlook::Unreported(unreported) => {
-            context.unreported.set(key, unreported);
-            UNREPORTED
-        }
+        Outlook::Unreported => UNREPORTED,
     }))
 }
 

@@ -12,6 +12,7 @@ mod events;
 mod finalize;
 mod kinds;
 mod live;
+mod neighbours;
 mod offline;
 mod output;
 mod pass;

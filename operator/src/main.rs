@@ -41,7 +41,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     match arguments.command {
         Command::Run(settings) => {
-            let telemetry = telemetry::start(arguments.log_format)?;
+            let telemetry = telemetry::start(arguments.log_format);
             let done = process::run(settings).await;
             telemetry.stop().await;
             done.map(|()| ExitCode::SUCCESS)

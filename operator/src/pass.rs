@@ -18,6 +18,7 @@ use crate::{
     caches::Caches,
     events, finalize,
     kinds::Kind,
+    neighbours,
     plan::{self, APP_LABEL, Child, Observed, Verdict, ownership::Owner},
     status,
 };
@@ -63,7 +64,15 @@ pub(crate) enum Outlook {
     /// For something that is to come.
     Waiting,
     /// On the way, and the status is left to a later pass.
-    Unreported(Unreported),
+    Unreported,
+}
+
+/// What a pass leaves to the next one over the same ChatApp. Nothing goes wrong when it gets lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Memory {
+    unreported: Unreported,
+    /// This process has put the finalizer on, and no Job was begun since: there is none that a cache may not have seen yet.
+    has_no_job: bool,
 }
 
 /// Passes in a row that have left what is under way to the next one: of steps that follow each other within a second nobody reads.
@@ -102,16 +111,18 @@ pub(crate) async fn pass(
     client: &Client,
     caches: &Caches,
     recorder: &Recorder,
-    unreported: Unreported,
+    memory: &mut Memory,
 ) -> Result<Outlook, PassError> {
     let held = finalize::hold(app, client).await?;
+    memory.has_no_job |= held.is_some();
     let app = held.as_ref().unwrap_or(app);
     let namespace = app.namespace().unwrap_or_default();
     let mut observed = caches.observe(app);
     observed.content = content(app, client, &namespace).await?;
+    neighbours::observe(client, plan::neighbours(app), &mut observed).await?;
     events::observe(client, &namespace, &mut observed, Timestamp::now()).await;
     let mut plan = plan::plan(app, &observed);
-    if plan.starts_job(&observed) {
+    if plan.starts_job(&observed) && !std::mem::take(&mut memory.has_no_job) {
         // A cache may not have seen yet what the pass before has created: two of them at once must not come of that.
         let (jobs, pods) = futures::try_join!(
             list(app, client, &namespace, Kind::Job),
@@ -148,14 +159,16 @@ pub(crate) async fn pass(
     if is_news
         && failure.is_none()
         && status::is_under_way(app.status.as_ref(), &present)
-        && let Some(unreported) = unreported.and(has_changed)
+        && let Some(unreported) = memory.unreported.and(has_changed)
     {
-        return Ok(Outlook::Unreported(unreported));
+        memory.unreported = unreported;
+        return Ok(Outlook::Unreported);
     }
     if is_news && write_status(app, &present, client).await? {
         announce(app, &present, recorder).await;
     }
     failure.map_or(Ok(()), Err)?;
+    memory.unreported = Unreported::default();
     Ok(Outlook::of(&present))
 }
 

@@ -106,6 +106,21 @@ impl SchemaState {
         }
     }
 
+    /// What it is, without what to do: for those who know better.
+    pub(crate) fn fact(&self) -> String {
+        match self {
+            Self::UpToDate => "the schema is up to date".to_owned(),
+            Self::Behind(missing) => format!("the schema is {} migration(s) behind", missing.len()),
+            Self::Ahead => {
+                "the schema is that of a newer release, and this one works on it".to_owned()
+            }
+            Self::TooNew(oldest) => format!(
+                "the schema is that of a newer release and needs chat-server {oldest} or later, this is {}",
+                env!("CARGO_PKG_VERSION")
+            ),
+        }
+    }
+
     /// Whether this release can work on it.
     pub(crate) fn fits(&self) -> bool {
         matches!(self, Self::UpToDate | Self::Ahead)
@@ -115,22 +130,14 @@ impl SchemaState {
 /// What it is and, if it doesn't fit, what to do.
 impl fmt::Display for SchemaState {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UpToDate => formatter.write_str("the schema is up to date"),
-            Self::Behind(missing) => write!(
-                formatter,
-                "the schema is {} migration(s) behind: run `chat-server migrate` with the same database",
-                missing.len()
-            ),
-            Self::Ahead => formatter
-                .write_str("the schema is that of a newer release, and this one works on it"),
-            Self::TooNew(oldest) => write!(
-                formatter,
-                "the schema is that of a newer release and needs chat-server {oldest} or later, this is {}: \
-                 run that release, or go back to a backup from before its migration",
-                env!("CARGO_PKG_VERSION")
-            ),
-        }
+        formatter.write_str(&self.fact())?;
+        formatter.write_str(match self {
+            Self::UpToDate | Self::Ahead => "",
+            Self::Behind(_) => ": run `chat-server migrate` with the same database",
+            Self::TooNew(_) => {
+                ": run that release, or go back to a backup from before its migration"
+            }
+        })
     }
 }
 

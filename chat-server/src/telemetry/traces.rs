@@ -1,21 +1,16 @@
 //! Traces, sent to an OpenTelemetry collector where the environment names one; otherwise nothing of this exists. A
 //! request is a span, what it does in the database are spans below it. They have names and outcomes only: no path, no
-//! text, no id of a chat. Spans wait in a queue of a fixed length, a thread of their own sends them, and those that find
-//! the queue full are dropped.
+//! text, no id of a chat.
 
-use std::env;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode};
+use chatapp_traces::{Refused, Service};
+use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry::trace::{TraceContextExt as _, TraceId, TracerProvider as _};
-use opentelemetry::{Context, Key, KeyValue};
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _};
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider, SpanData};
-use tokio::runtime::{self, Runtime};
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::sync::oneshot;
 use tracing::{Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -28,34 +23,10 @@ use super::labels::OTHER_METHOD;
 /// The target of spans that are sent, and of nothing else: what libraries trace stays here, the sending included.
 pub(crate) const TARGET: &str = "chat_server::trace";
 
-const SERVICE: &str = env!("CARGO_PKG_NAME");
-const SERVICE_NAME: Key = Key::from_static_str("service.name");
-const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
-const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-const PROTOCOLS: [&str; 2] = [
-    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
-    "OTEL_EXPORTER_OTLP_PROTOCOL",
-];
-
-const COMPRESSIONS: [&str; 2] = [
-    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
-    "OTEL_EXPORTER_OTLP_COMPRESSION",
-];
-
-/// Why no traces are sent although a collector is named. Values aren't repeated: a URL may hold a password.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Refused {
-    #[error("{0} must be a URL like http://collector:4318, https isn't supported")]
-    Endpoint(&'static str),
-    #[error("{0} must be http/protobuf, which is the only protocol supported")]
-    Protocol(&'static str),
-    #[error("{0} must be none, compression isn't supported")]
-    Compression(&'static str),
-    #[error("the exporter can't be set up: are the variables OTEL_EXPORTER_OTLP_* right?")]
-    Exporter,
-    #[error("a thread for sending can't be started: {0}")]
-    Thread(#[from] std::io::Error),
-}
+const SERVICE: Service = Service {
+    name: env!("CARGO_PKG_NAME"),
+    version: env!("CARGO_PKG_VERSION"),
+};
 
 pub(crate) struct Traces {
     provider: SdkTracerProvider,
@@ -63,40 +34,8 @@ pub(crate) struct Traces {
 
 /// Traces as the OpenTelemetry variables say, none if they name no collector.
 pub(super) fn from_environment() -> Result<Option<Traces>, Refused> {
-    let set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    let off = env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"));
-    let Some(name) = [TRACES_ENDPOINT, ENDPOINT]
-        .into_iter()
-        .find(set)
-        .filter(|_| !off)
-    else {
-        return Ok(None);
-    };
-    check_endpoint(&env::var(name).unwrap_or_default()).ok_or(Refused::Endpoint(name))?;
-    let other_than = |value: &str, names: [&'static str; 2]| {
-        let name = names.into_iter().find(set)?;
-        (env::var(name).ok().as_deref() != Some(value)).then_some(name)
-    };
-    if let Some(name) = other_than("http/protobuf", PROTOCOLS) {
-        return Err(Refused::Protocol(name));
-    }
-    if let Some(name) = other_than("none", COMPRESSIONS) {
-        return Err(Refused::Compression(name));
-    }
-    let exporter = SpanExporter::builder()
-        .with_http()
-        .with_protocol(Protocol::HttpBinary)
-        .build()
-        .map_err(|_| Refused::Exporter)?;
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let processor = BatchSpanProcessor::builder(OnItsThread { exporter, runtime }).build();
-    let provider = SdkTracerProvider::builder()
-        .with_resource(resource())
-        .with_span_processor(processor)
-        .build();
-    Ok(Some(Traces { provider }))
+    let provider = chatapp_traces::from_environment(SERVICE)?;
+    Ok(provider.map(|provider| Traces { provider }))
 }
 
 impl Traces {
@@ -105,7 +44,7 @@ impl Traces {
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
     {
         tracing_opentelemetry::layer()
-            .with_tracer(self.provider.tracer(SERVICE))
+            .with_tracer(self.provider.tracer(SERVICE.name))
             .with_location(false)
             .with_target(false)
             .with_threads(false)
@@ -124,50 +63,6 @@ impl Traces {
             let _ = done.send(());
         });
         let _ = tokio::time::timeout(limit, ended).await;
-    }
-}
-
-/// A URL that can be sent to: there is no TLS in this program's HTTP client, collectors are in the same cluster.
-fn check_endpoint(url: &str) -> Option<()> {
-    let url: Uri = url.parse().ok()?;
-    (url.scheme_str() == Some("http") && url.host().is_some_and(|host| !host.is_empty()))
-        .then_some(())
-}
-
-/// What is described: this program, unless the environment says otherwise.
-fn resource() -> Resource {
-    let from_environment = Resource::builder().build();
-    let unnamed = from_environment
-        .get(&SERVICE_NAME)
-        .is_none_or(|name| name.as_str().starts_with("unknown_service"));
-    let resource = Resource::builder()
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
-    if unnamed {
-        resource.with_service_name(SERVICE).build()
-    } else {
-        resource.build()
-    }
-}
-
-/// The exporter with a runtime of its own, so that it needs nothing of the one that serves requests. Each export runs to
-/// its end on the thread of the processor, which is made for that.
-#[derive(Debug)]
-struct OnItsThread {
-    exporter: SpanExporter,
-    runtime: Runtime,
-}
-
-impl opentelemetry_sdk::trace::SpanExporter for OnItsThread {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.runtime.block_on(self.exporter.export(batch))
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
     }
 }
 

@@ -1,5 +1,5 @@
-//! The operator that leads is taken away in the middle of a rollout (`kubectl delete pod --force`), while clients chat: the other one takes over within 20 seconds and goes on
-//! with the work, and nothing is done twice.
+//! The operator that leads is taken away in the middle of a rollout, while clients chat: first its pod is deleted, then a process is
+//! killed. Another one takes over within 20 seconds and goes on with the work, and nothing is done twice.
 
 use std::{
     collections::BTreeMap,
@@ -13,9 +13,12 @@ use e2e::{
     forward::Proxy,
     kubectl,
     load::Load,
+    process,
     wait::{self, Seen},
 };
-use k8s_openapi::api::{apps::v1::Deployment, batch::v1::Job, coordination::v1::Lease};
+use k8s_openapi::api::{
+    apps::v1::Deployment, batch::v1::Job, coordination::v1::Lease, core::v1::Pod,
+};
 use kube::{
     Api, Client, ResourceExt,
     api::{DynamicObject, GroupVersionKind, ListParams},
@@ -32,36 +35,53 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// What the former leader's Lease may last, and a little for the next one to begin.
 const TAKEOVER: Duration = Duration::from_secs(20);
 
+/// How the operator that leads ends.
+#[derive(Clone, Copy)]
+enum Death {
+    /// `kubectl delete pod --force`: another pod takes its place.
+    PodDeleted,
+    /// SIGKILL of its process: the same pod starts it again.
+    Killed,
+}
+
 pub(crate) async fn story(world: &World) -> Result<()> {
-    let client = &world.client;
-    world.example.ready(client).await?;
+    world.example.ready(&world.client).await?;
+    takes_over(&world.client, Death::PodDeleted).await?;
+    takes_over(&world.client, Death::Killed).await
+}
+
+async fn takes_over(client: &Client, death: Death) -> Result<()> {
     let name = example::name()?;
     both_are_ready(client).await?;
     let (leader, terms) = leader(client).await?;
+    // A process of the pod: its name has a suffix.
+    let (pod, _) = leader.rsplit_once('-').context("the leader's name")?;
+    let restarts = restarts(client, pod).await?;
     let before = children(client).await?;
     let rollouts = rollouts(client, &name).await?;
     let proxy = Proxy::open().await?;
     let chat = Chat::at(&proxy.url(example::NAMESPACE, &format!("{name}-frontend")))?;
     let load = Load::start(&chat, CLIENTS, PACE).await?;
 
-    let change = json!({"spec": {"server": {"env": [{"name": "STORY", "value": "takeover"}]}}});
-    kubectl::apply(example::NAMESPACE, &example::patched(change)?).await?;
-    // A process of the pod: its name has a suffix.
-    let (pod, _) = leader.rsplit_once('-').context("the leader's name")?;
-    let kill = [
-        "--namespace",
-        SYSTEM,
-        "delete",
-        "pod",
-        pod,
-        "--grace-period=0",
-        "--force",
-    ];
-    kubectl::run(&kill).await?;
+    change(&format!("{terms} takeover")).await?;
+    match death {
+        Death::PodDeleted => {
+            let pod = [
+                "--namespace",
+                SYSTEM,
+                "delete",
+                "pod",
+                pod,
+                "--grace-period=0",
+                "--force",
+            ];
+            kubectl::run(&pod).await?;
+        }
+        Death::Killed => process::kill_in_pod(OPERATOR, pod)?,
+    }
     let died = Instant::now();
     // Nothing of this can have been done by the one that is dead.
-    let change = json!({"spec": {"server": {"env": [{"name": "STORY", "value": "taken over"}]}}});
-    kubectl::apply(example::NAMESPACE, &example::patched(change)?).await?;
+    change(&format!("{terms} taken over")).await?;
     let next = wait::until("the other one to lead", TAKEOVER, async || {
         let (now, _) = self::leader(client).await?;
         // One that had the time to say goodbye has left the Lease empty.
@@ -85,8 +105,12 @@ pub(crate) async fn story(world: &World) -> Result<()> {
         },
     )
     .await?;
+    let how = match death {
+        Death::PodDeleted => "was deleted",
+        Death::Killed => "was killed",
+    };
     say!(
-        "{leader} was killed; {next} led after {:.1} s and had worked after {:.1} s",
+        "{leader} {how}; {next} led after {:.1} s and had worked after {:.1} s",
         led.as_secs_f64(),
         died.elapsed().as_secs_f64()
     );
@@ -107,7 +131,38 @@ pub(crate) async fn story(world: &World) -> Result<()> {
         "the Lease has changed hands {} times",
         terms_now - terms
     );
-    both_are_ready(client).await
+    both_are_ready(client).await?;
+    if matches!(death, Death::Killed) {
+        let now = self::restarts(client, pod).await?;
+        ensure!(
+            now == restarts + 1,
+            "pod {pod} has restarted {} times",
+            now - restarts
+        );
+    }
+    Ok(())
+}
+
+/// A change that replaces the servers.
+async fn change(value: &str) -> Result<()> {
+    let change = json!({"spec": {"server": {"env": [{"name": "STORY", "value": value}]}}});
+    kubectl::apply(example::NAMESPACE, &example::patched(change)?).await
+}
+
+/// How often the pod's program was started again.
+async fn restarts(client: &Client, pod: &str) -> Result<i32> {
+    let pods = Api::<Pod>::namespaced(client.clone(), SYSTEM);
+    let status = pods
+        .get(pod)
+        .await
+        .context("read the operator's pod")?
+        .status;
+    let containers = status.and_then(|status| status.container_statuses);
+    let containers = containers.unwrap_or_default();
+    Ok(containers
+        .iter()
+        .map(|container| container.restart_count)
+        .sum())
 }
 
 /// Who leads, and how often that has changed.

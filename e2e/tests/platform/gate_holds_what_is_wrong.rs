@@ -1,5 +1,6 @@
 //! What can't be served is held back and named, what served before goes on, and the former spec heals it: content with a mistake,
-//! an image that can't migrate, a database that a newer release has migrated, and one that no node has room for.
+//! an image that can't migrate, a migration that is run again once its cause is mended, a database that a newer release has migrated, and
+//! one that no node has room for.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use e2e::{
     chatapp,
     database::Database,
     forward::Proxy,
-    kubectl, pods,
+    kubectl, pods, repository,
     wait::{self, Seen},
 };
 use kube::Client;
@@ -41,6 +42,7 @@ pub(crate) async fn story(world: &World) -> Result<()> {
     };
     stage.content_with_a_mistake().await?;
     stage.an_image_that_does_not_migrate().await?;
+    stage.a_migration_that_is_run_again(world).await?;
     stage.a_schema_of_a_newer_release(world).await?;
     stage.a_database_without_a_place().await?;
     world.example.ready(&world.client).await?;
@@ -163,9 +165,61 @@ impl Stage<'_> {
         self.ready().await?;
         let page = &former["spec"]["frontend"]["image"];
         let change = json!({"spec": {"server": {"image": page}}});
-        let words = ["Job", "exit code 1", "CHAT_SERVER_HOST is not set"];
+        let words = [
+            "MigrationRetrying",
+            "Job",
+            "of 7 has failed",
+            "exit code 1",
+            "CHAT_SERVER_HOST is not set",
+            "the next one begins at",
+            "or go back: spec.server.image: ",
+        ];
         self.held_and_healed((&former, change), ConditionType::Migrated, &words)
             .await
+    }
+
+    /// The database has something that the migration doesn't get past. Who has put it right doesn't wait for the next try.
+    async fn a_migration_that_is_run_again(&self, world: &World) -> Result<()> {
+        self.sql("UPDATE _sqlx_migrations SET checksum = checksum || '\\x00' WHERE version = 1")
+            .await?;
+        let told = self.on_a_schema_that_was_tampered_with(world).await;
+        // Otherwise nothing could be told on this database any more.
+        self.sql(
+            "UPDATE _sqlx_migrations SET checksum = substring(checksum FROM 1 FOR 48) WHERE version = 1",
+        )
+        .await?;
+        told?;
+        let began = Instant::now();
+        let retry = ["migrate", "retry", &self.name];
+        let plugin = ["kubectl", "chatapp", "--namespace", example::NAMESPACE];
+        let said = repository::just(&[&plugin[..], &retry].concat()).await?;
+        ensure!(said.contains("(Migrated)"), "kubectl chatapp says {said:?}");
+        self.ready().await?;
+        say!(
+            "ready {:.1} s after kubectl chatapp migrate retry",
+            began.elapsed().as_secs_f64()
+        );
+        self.chat.round_trip("hello").await?;
+        kubectl::apply(example::NAMESPACE, &example::object()?).await?;
+        self.ready().await
+    }
+
+    async fn on_a_schema_that_was_tampered_with(&self, world: &World) -> Result<()> {
+        let other = chatapp::read(&world.client, "chatapp-dev", "demo").await?;
+        let other = json!({"spec": {"server": {"image": other.spec.server.image}}});
+        kubectl::apply(example::NAMESPACE, &example::patched(other)?).await?;
+        let words = [
+            "MigrationRetrying",
+            // By then the next one is half a minute away.
+            "try 3 of 7 has failed",
+            "the next one begins at",
+            &format!("kubectl chatapp migrate retry {}", self.name),
+        ];
+        self.until_told(ConditionType::Migrated, &words).await?;
+        self.chat
+            .round_trip("hello")
+            .await
+            .context("the former version doesn't serve")
     }
 
     /// A release works on the schema that the next one leaves, until that says otherwise. Then going back to the release is refused
@@ -209,7 +263,7 @@ impl Stage<'_> {
             "MigrationRefused",
             "needs chat-server 99.0.0 or later",
             "nothing was changed",
-            "go back to its image",
+            "go back: spec.server.image: ",
         ];
         self.held_and_healed((newer, back), ConditionType::Migrated, &words)
             .await

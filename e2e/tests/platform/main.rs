@@ -17,15 +17,22 @@ mod drift_is_undone;
 mod example;
 mod example_beside_the_first;
 mod external_database;
+mod failover_and_scaling_are_not_drift;
 mod gate_holds_what_is_wrong;
 mod git_decides;
 mod git_takes_a_chat_away;
 mod nothing_acknowledged_is_lost;
+mod nothing_moves_at_rest;
+mod own_application;
 mod password_changes_unnoticed;
 mod person;
+mod platform_comes_from_git;
+mod platform_upgraded_from_git;
+mod policies_hold;
 mod rollouts_lose_no_request;
 mod route_by_gateway;
 mod route_by_ingress;
+mod two_releases_serve_side_by_side;
 mod version_from_git;
 mod wrong_image_is_named_and_corrected;
 
@@ -57,6 +64,8 @@ struct World {
     example: Example,
     /// Whose turn it is among the stories that share something.
     turn: Mutex<()>,
+    /// Held by the one that watches what nobody touches, and by those that touch it.
+    rest: Mutex<()>,
     /// How many stories have begun and not ended.
     begun: AtomicUsize,
 }
@@ -70,20 +79,36 @@ enum When {
     Beside,
     /// After the ones before it: it measures, or breaks parts of, what they share.
     InTurn,
+    /// As before, and never while the platform or an environment other than dev is watched at rest: it changes them.
+    Disturbing,
 }
 
-const STORIES: [(&str, When, Tell); 18] = [
+const STORIES: [(&str, When, Tell); 24] = [
+    ("nothing_moves_at_rest", When::Beside, |world| {
+        Box::pin(nothing_moves_at_rest::story(world))
+    }),
     ("git_takes_a_chat_away", When::Beside, |world| {
         Box::pin(git_takes_a_chat_away::story(world))
     }),
     ("database_outlives_its_chat", When::Beside, |world| {
         Box::pin(database_outlives_its_chat::story(world))
     }),
+    (
+        "failover_and_scaling_are_not_drift",
+        When::Beside,
+        |world| Box::pin(failover_and_scaling_are_not_drift::story(world)),
+    ),
     ("password_changes_unnoticed", When::Beside, |world| {
         Box::pin(password_changes_unnoticed::story(world))
     }),
     ("chat_in_the_browser", When::InTurn, |world| {
         Box::pin(chat_in_the_browser::story(world))
+    }),
+    ("platform_comes_from_git", When::InTurn, |world| {
+        Box::pin(platform_comes_from_git::story(world))
+    }),
+    ("policies_hold", When::InTurn, |world| {
+        Box::pin(policies_hold::story(world))
     }),
     ("nothing_acknowledged_is_lost", When::InTurn, |world| {
         Box::pin(nothing_acknowledged_is_lost::story(world))
@@ -93,9 +118,6 @@ const STORIES: [(&str, When, Tell); 18] = [
     }),
     ("git_decides", When::InTurn, |world| {
         Box::pin(git_decides::story(world))
-    }),
-    ("version_from_git", When::InTurn, |world| {
-        Box::pin(version_from_git::story(world))
     }),
     ("example_beside_the_first", When::InTurn, |world| {
         Box::pin(example_beside_the_first::story(world))
@@ -117,11 +139,11 @@ const STORIES: [(&str, When, Tell); 18] = [
     ("rollouts_lose_no_request", When::InTurn, |world| {
         Box::pin(rollouts_lose_no_request::story(world))
     }),
+    ("two_releases_serve_side_by_side", When::InTurn, |world| {
+        Box::pin(two_releases_serve_side_by_side::story(world))
+    }),
     ("drift_is_undone", When::InTurn, |world| {
         Box::pin(drift_is_undone::story(world))
-    }),
-    ("another_operator_takes_over", When::InTurn, |world| {
-        Box::pin(another_operator_takes_over::story(world))
     }),
     ("gate_holds_what_is_wrong", When::InTurn, |world| {
         Box::pin(gate_holds_what_is_wrong::story(world))
@@ -131,6 +153,15 @@ const STORIES: [(&str, When, Tell); 18] = [
         When::InTurn,
         |world| Box::pin(wrong_image_is_named_and_corrected::story(world)),
     ),
+    ("version_from_git", When::Disturbing, |world| {
+        Box::pin(version_from_git::story(world))
+    }),
+    ("platform_upgraded_from_git", When::Disturbing, |world| {
+        Box::pin(platform_upgraded_from_git::story(world))
+    }),
+    ("another_operator_takes_over", When::Disturbing, |world| {
+        Box::pin(another_operator_takes_over::story(world))
+    }),
 ];
 
 tokio::task_local! {
@@ -178,6 +209,7 @@ fn prepare() -> Result<(Runtime, World)> {
             chat,
             example: Example::default(),
             turn: Mutex::default(),
+            rest: Mutex::default(),
             begun: AtomicUsize::default(),
         },
     ))
@@ -196,12 +228,20 @@ async fn told(when: When, tell: Tell, world: &World) -> Result<(), Failed> {
 async fn in_turn(when: When, tell: Tell, world: &World) -> Result<()> {
     let _turn = match when {
         When::Beside => None,
-        When::InTurn => Some(world.turn.lock().await),
+        When::InTurn | When::Disturbing => Some(world.turn.lock().await),
+    };
+    let _rest = match when {
+        When::Beside | When::InTurn => None,
+        When::Disturbing => Some(world.rest.lock().await),
     };
     let began = Instant::now();
     say!("begins");
     let outcome = tell(world).await;
     say!("{:.1} s", began.elapsed().as_secs_f64());
+    // Others may take minutes yet, and only then all errors are printed.
+    if let Err(error) = &outcome {
+        say!("failed: {error:#}");
+    }
     outcome
 }
 

@@ -1,11 +1,7 @@
 //! A version's way: released to dev, promoted to staging and production once it is Ready in the environment before, and back by
 //! `git revert`. One that can't migrate is Degraded with the reason in Argo CD's message, and what ran before serves on.
 
-use std::{
-    env,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
@@ -19,7 +15,6 @@ use e2e::{
     wait::{self, Seen},
 };
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use crate::World;
 
@@ -71,7 +66,7 @@ async fn tell(world: &World, deployed: &Deployed, first: &str) -> Result<()> {
     the_chat_works("chatapp-prod").await?;
 
     // A build that is there already is released by its digest, once more.
-    just(&["release"]).await?;
+    repository::just(&["release"]).await?;
     until_it_serves(world, "dev", &image).await
 }
 
@@ -127,34 +122,7 @@ async fn release(
 }
 
 async fn promote(environment: &str) -> Result<()> {
-    just(&["promote", environment]).await
-}
-
-/// Runs a recipe as a person does: without what cargo tells those that it runs, for which it would build much anew.
-async fn just(recipe: &[&str]) -> Result<()> {
-    let mut just = Command::new(repository::root().join("just"));
-    for (name, _) in env::vars_os() {
-        let told = ["CARGO_PKG_", "CARGO_MANIFEST_"];
-        if name
-            .to_str()
-            .is_some_and(|name| told.iter().any(|told| name.starts_with(told)))
-        {
-            just.env_remove(name);
-        }
-    }
-    let output = just
-        .args(recipe)
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .context("start just")?;
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "just {}: {complaint}",
-        recipe.join(" ")
-    );
-    Ok(())
+    repository::just(&["promote", environment]).await.map(drop)
 }
 
 /// Waits until an environment's chat is Ready with an image, all of Argo CD included.

@@ -337,6 +337,18 @@ describe("another window", () => {
     expect(states(conversation)).toEqual([]);
   });
 
+  test("that deletes the chat takes nothing away from what was said here", async () => {
+    online = false;
+    const conversation = await opened();
+    conversation.setDraft("hello");
+    conversation.say();
+    server.readFailures = ["unknown-chat"];
+    conversation.heard({ type: "settled", key: conversation.view().items.at(-1)?.key ?? "" });
+    await settle();
+    expect(conversation.view().reading.state).toBe("gone");
+    expect(conversation.takeAll()).toBe("hello");
+  });
+
   test("that was closed leaves its message to the one that is looked at", async () => {
     const conversation = await opened();
     conversation.heard({ type: "unsent", exchange });

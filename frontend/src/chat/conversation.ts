@@ -231,7 +231,8 @@ export class Conversation {
     }
     await this.read();
     const { state } = this.#find(key)?.progress ?? {};
-    if (state !== undefined && state !== "sending") {
+    // If the other window has deleted the chat, what was said here goes into the next one.
+    if (state !== undefined && state !== "sending" && this.#reading.state !== "gone") {
       this.#exchanges = without(this.#exchanges, key);
       this.#changed();
     }

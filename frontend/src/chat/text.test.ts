@@ -16,6 +16,14 @@ describe("judge", () => {
     expect(judge("😀".repeat(4001))).toEqual({ state: "too-long", over: 1 });
   });
 
+  test("gives half a character to nobody", () => {
+    expect(judge("a\ud83d b\ude00")).toEqual({ state: "sendable", text: "a\ufffd b\ufffd" });
+  });
+
+  test("is quick with whatever is pasted", () => {
+    expect(judge(`a${" ".repeat(500_000)}b`)).toEqual({ state: "too-long", over: 496_002 });
+  });
+
   test("tells how many are left when it becomes interesting", () => {
     expect(judge("x".repeat(3599))).not.toHaveProperty("left");
     expect(judge("x".repeat(3600))).toHaveProperty("left", 400);

@@ -12,8 +12,8 @@ export type Judged =
   | { readonly state: "too-long"; readonly over: number };
 
 export function judge(draft: string): Judged {
-  // The server's database has no place for U+0000, and nobody types it on purpose. U+0085 (next line) is a space to the server.
-  const text = draft.replaceAll("\0", "").replace(/^[\s\u0085]+|[\s\u0085]+$/g, "");
+  // The server's database has no place for U+0000, and nobody types it on purpose. Half of a surrogate pair is no character.
+  const text = trimmed(draft.replaceAll("\0", "").replace(/\p{Surrogate}/gu, "\ufffd"));
   const count = length(text);
   if (count === 0) {
     return { state: "blank" };
@@ -24,6 +24,19 @@ export function judge(draft: string): Judged {
   return count >= COUNTED_FROM
     ? { state: "sendable", text, left: MAX_CHARACTERS - count }
     : { state: "sendable", text };
+}
+
+/** As the server does it, to which U+0085 (next line) is a space. A regular expression would take minutes for many spaces. */
+function trimmed(text: string): string {
+  const isSpace = (at: number) => /[\s\u0085]/.test(text.charAt(at));
+  let [start, end] = [0, text.length];
+  while (start < end && isSpace(start)) {
+    start += 1;
+  }
+  while (end > start && isSpace(end - 1)) {
+    end -= 1;
+  }
+  return text.slice(start, end);
 }
 
 /** In code points, without a list of them: half a megabyte may be pasted. */

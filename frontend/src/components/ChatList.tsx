@@ -38,10 +38,8 @@ export function ChatList({ room, current, beginning, onLeave }: Props) {
       <ul role="list">
         {chats.map(({ id, title, at }) => (
           <li key={id}>
-            <a href={addressOf(id)} aria-current={id === current ? "page" : undefined} onClick={onLeave}>
-              <span className="chat-title" dir="auto">
-                {title === "" ? strings.noWordsYet : title}
-              </span>
+            <a dir="auto" href={addressOf(id)} aria-current={id === current ? "page" : undefined} onClick={onLeave}>
+              <span className="chat-title">{title === "" ? strings.noWordsYet : title}</span>
               <time dateTime={new Date(at).toISOString()}>{briefly(at, today, locale)}</time>
             </a>
           </li>

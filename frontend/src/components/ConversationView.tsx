@@ -18,9 +18,9 @@ type Props = {
 /** A chat: its messages, and below them the text box, or why there is none. */
 export function ConversationView({ conversation, view, beginning, onForget }: Props) {
   const box = useRef<HTMLTextAreaElement>(null);
-  const [openedAt] = useState(Date.now);
-
   const begunHere = beginning.begun === conversation.id;
+  // The greeting of a chat that was begun just now is news, too.
+  const [since] = useState(() => (begunHere && view.items.length === 1 ? 0 : Date.now()));
   useEffect(() => {
     // Not after a reload: on a phone the keyboard would cover what the person came back to read.
     if (begunHere) {
@@ -51,7 +51,7 @@ export function ConversationView({ conversation, view, beginning, onForget }: Pr
       ) : (
         <MessageLog items={view.items} answeringSince={view.answeringSince} onRetry={act.retry} onEdit={act.edit} />
       )}
-      <Announcer items={view.items} since={openedAt} />
+      <Announcer items={view.items} since={since} />
       <Foot conversation={conversation} view={view} beginning={beginning} onForget={onForget} box={box} />
     </>
   );

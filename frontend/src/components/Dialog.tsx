@@ -1,4 +1,4 @@
-import { useEffect, useRef, type ReactNode } from "react";
+import { useLayoutEffect, useRef, type ReactNode } from "react";
 
 type Props = {
   readonly className: string;
@@ -10,7 +10,8 @@ type Props = {
 /** A window in front of the page. The browser keeps the focus in it, closes it with Escape and gives the focus back. */
 export function Dialog({ className, label, onClose, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // A layout effect: closed only after it has left the page, a window can't give the focus back any more.
+  useLayoutEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
     return () => {

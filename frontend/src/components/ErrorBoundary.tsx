@@ -31,18 +31,22 @@ export class ErrorBoundary extends Component<Props, State> {
       reload();
     };
     return (
-      <main className="middle">
-        <h1>{strings.title}</h1>
-        <Notice
-          title={strings.stumbled}
-          actions={[
-            { label: strings.reload, act: reload },
-            { label: strings.toStart, act: toStart },
-          ]}
-        >
-          {strings.stumbledKept}
-        </Notice>
-      </main>
+      <div className="page">
+        <header className="header">
+          <h1>{strings.title}</h1>
+        </header>
+        <main className="middle">
+          <Notice
+            title={strings.stumbled}
+            actions={[
+              { label: strings.reload, act: reload },
+              { label: strings.toStart, act: toStart },
+            ]}
+          >
+            {strings.stumbledKept}
+          </Notice>
+        </main>
+      </div>
     );
   }
 }

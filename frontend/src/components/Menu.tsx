@@ -40,6 +40,7 @@ export function Menu({ preferences, onExport, onDelete }: Props) {
             {strings.delete}
           </button>
         )}
+        {(onExport ?? onDelete) && <hr />}
         <fieldset>
           <legend>{strings.appearance}</legend>
           {THEMES.map((theme) => (

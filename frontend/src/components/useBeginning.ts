@@ -16,8 +16,14 @@ export type Beginning = {
   readonly begun: string | null;
 };
 
-export function useBeginning(room: Chatroom): Beginning {
+/** `place`: the chat that is shown. That another one couldn't begin is forgotten when the person goes elsewhere. */
+export function useBeginning(room: Chatroom, place: string | null): Beginning {
   const [state, setState] = useState<Omit<Beginning, "begin">>({ busy: false, error: null, begun: null });
+  const [placeBefore, setPlaceBefore] = useState(place);
+  if (place !== placeBefore) {
+    setPlaceBefore(place);
+    setState({ ...state, error: null });
+  }
   const busy = useRef(false);
 
   async function begin(instead?: string) {

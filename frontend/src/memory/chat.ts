@@ -24,6 +24,7 @@ export type Heard =
 export class ChatMemory {
   readonly #memory: Memory;
   readonly #chatId: string;
+  #forgotten = false;
 
   constructor(memory: Memory, chatId: string) {
     this.#memory = memory;
@@ -66,7 +67,9 @@ export class ChatMemory {
     this.#keep(SEEN + this.#chatId, JSON.stringify(fitting));
   }
 
+  /** Nothing is kept of it any more, also not what its server still answers. */
   forget(): void {
+    this.#forgotten = true;
     for (const name of [DRAFT + this.#chatId, SEEN + this.#chatId, ...this.#memory.names(this.#unsent(""))]) {
       this.#memory.remove(name);
     }
@@ -93,7 +96,7 @@ export class ChatMemory {
   #keep(name: string, value: string | null): void {
     if (value === null) {
       this.#memory.remove(name);
-    } else if (this.#memory.get(name) !== value) {
+    } else if (!this.#forgotten && this.#memory.get(name) !== value) {
       this.#memory.set(name, value);
     }
   }

@@ -30,11 +30,11 @@ export class Chats {
     return () => this.#listeners.delete(listener);
   };
 
+  /** At every key press: what hasn't changed costs no reading of the storage. */
   put(chat: Known): void {
-    const before = this.#read();
-    const same = before.find(({ id }) => id === chat.id);
+    const same = this.#all.find(({ id }) => id === chat.id);
     if (same?.title !== chat.title || same.at !== chat.at) {
-      this.#write([chat, ...before.filter(({ id }) => id !== chat.id)]);
+      this.#write([chat, ...this.#read().filter(({ id }) => id !== chat.id)]);
     }
   }
 

@@ -55,6 +55,17 @@ describe("the memory", () => {
   });
 });
 
+test("of a chat that was forgotten nothing is kept any more", () => {
+  const memory = new Memory(new FakeDisk());
+  const chat = new ChatMemory(memory, "c");
+  chat.keepUnsent(exchange);
+  chat.forget();
+  chat.keepUnsent(exchange);
+  chat.keepSeen([]);
+  chat.keepDraft("a");
+  expect(memory.names("")).toEqual([]);
+});
+
 describe("the list of chats", () => {
   test("has the last used one first, each once", () => {
     const chats = new Chats(new Memory(new FakeDisk()));

@@ -3,7 +3,7 @@
  * configuration before it and PostgreSQL behind it.
  */
 
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 import { Postgres } from "./postgres";
@@ -48,6 +48,12 @@ export class Site {
     site.#port = await freePort();
     await site.startServer(rateLimit);
     if (storage === "postgres") {
+      const page = join(site.#home, "page");
+      // As the image has it: with a compressed copy of each file beside it.
+      run("cp", ["-r", PAGE, page]);
+      // Started by root, nginx reads as somebody else.
+      chmodSync(site.#home, 0o755);
+      run("gzip", ["--recursive", "--keep", "--best", "--no-name", page]);
       site.#frontPort = await freePort();
       site.#front = new Process([join(REPOSITORY, "images/frontend/entrypoint.sh")], {
         folder: site.#home,
@@ -55,7 +61,7 @@ export class Site {
           CHAT_SERVER_HOST: "127.0.0.1",
           CHAT_SERVER_PORT: String(site.#port),
           PORT: String(site.#frontPort),
-          PAGE,
+          PAGE: page,
           RUN_DIR: join(site.#home, "nginx"),
           TEMPLATE: join(REPOSITORY, "images/frontend/nginx.conf.template"),
         },

@@ -1,4 +1,5 @@
-//! A client that only applies what the operator has applied, with the operator's rights: what the API server itself takes for it.
+//! A client that only applies what the operator has applied, with the operator's rights: what the API server itself takes for it. One
+//! that creates it, for nothing is there yet: nothing can be made with less.
 
 use std::time::{Duration, Instant};
 
@@ -6,9 +7,12 @@ use anyhow::Context as _;
 use futures::{TryStreamExt as _, stream};
 use kube::{
     Api, Client, Config,
-    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams},
+    api::{
+        ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
+    },
     config::{KubeConfigOptions, Kubeconfig},
 };
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::{
@@ -17,6 +21,7 @@ use crate::{
     apps::{self, CONCURRENCY},
     requests::Requests,
     stand_ins::StandIns,
+    usage,
 };
 
 const LIMIT: Duration = Duration::from_mins(20);
@@ -40,11 +45,26 @@ pub(crate) async fn objects(client: &Client, requests: &Requests) -> anyhow::Res
     Ok(objects)
 }
 
-/// Applies them all and waits until the stand-ins have done their part. How long that takes, and how many writes.
-pub(crate) async fn apply(
-    server: &ApiServer,
-    objects: &[Value],
-) -> anyhow::Result<(Duration, usize)> {
+/// How the objects are made.
+#[derive(Clone, Copy)]
+pub(crate) enum How {
+    Apply,
+    Create,
+}
+
+/// What it takes.
+pub(crate) struct Cost {
+    pub(crate) time: Duration,
+    /// Of the API server and its etcd, and of everybody.
+    pub(crate) servers_cpu: Duration,
+    pub(crate) cpu: Duration,
+    pub(crate) writes: usize,
+}
+
+/// Makes them all on an API server of their own and waits until the stand-ins have done their part.
+pub(crate) async fn make(objects: &[Value], how: How) -> anyhow::Result<Cost> {
+    let server = ApiServer::start().await;
+    server.install_cloudnative_pg().await;
     let text = |object: &Value, pointer: &str| {
         object
             .pointer(pointer)
@@ -65,7 +85,8 @@ pub(crate) async fn apply(
         ["Deployment", "Job", "Cluster"].contains(&text(object, "/kind").as_str())
     });
     let moving = moving.count();
-    let client = client(server).await?;
+    let client = client(&server).await?;
+    let before = (usage::of_servers(&server.directory)?, usage::of_this()?);
     let start = Instant::now();
     stream::iter(objects.iter().map(anyhow::Ok))
         .try_for_each_concurrent(CONCURRENCY, async |object| {
@@ -77,17 +98,31 @@ pub(crate) async fn apply(
             let resource = ApiResource::from_gvk(&kind);
             let api: Api<DynamicObject> =
                 Api::namespaced_with(client.clone(), &namespace, &resource);
-            let params = PatchParams::apply("bare-client").force();
-            api.patch(&name, &params, &Patch::Apply(object))
-                .await
-                .with_context(|| format!("{} {name}", kind.kind))?;
+            let made = match how {
+                How::Apply => {
+                    let params = PatchParams::apply("bare-client").force();
+                    api.patch(&name, &params, &Patch::Apply(object)).await
+                }
+                How::Create => {
+                    let object = DynamicObject::deserialize(object)?;
+                    api.create(&PostParams::default(), &object).await
+                }
+            };
+            made.with_context(|| format!("{} {name}", kind.kind))?;
             Ok(())
         })
         .await?;
     tokio::time::timeout(LIMIT, stand_ins.until_done(moving))
         .await
         .context("the stand-ins are not done")?;
-    Ok((start.elapsed(), objects.len()))
+    let time = start.elapsed();
+    let servers_cpu = usage::of_servers(&server.directory)?.saturating_sub(before.0);
+    Ok(Cost {
+        time,
+        servers_cpu,
+        cpu: servers_cpu + usage::of_this()?.saturating_sub(before.1),
+        writes: objects.len(),
+    })
 }
 
 async fn client(server: &ApiServer) -> anyhow::Result<Client> {

@@ -1,5 +1,5 @@
 //! `./just bench operator`: what many ChatApps cost, with the real release program on a real etcd and API server of their own. Pods,
-//! Jobs and databases are marked ready by stand-ins ([`stand_ins`]); the same objects are applied by a client that does nothing else
+//! Jobs and databases are marked ready by stand-ins ([`stand_ins`]); the same objects are made by a client that does nothing else
 //! ([`bare`]), on an API server of its own, with the same stand-ins. Figures are ratios where they can be. Nothing here fails a test.
 
 #[path = "../../tests/it/api_server.rs"]
@@ -43,6 +43,7 @@ use clap::Parser;
 
 use crate::{
     api_server::ApiServer,
+    bare::How,
     operator::{Operator, Options},
     report::Figures,
     stand_ins::StandIns,
@@ -94,11 +95,14 @@ async fn measure(count: usize, rest: Duration) -> anyhow::Result<Figures> {
     apps::create(&client, count).await?;
     let stand_ins = StandIns::start(&client);
 
+    let before = (usage::of_servers(&server.directory)?, usage::of_this()?);
     let start = Instant::now();
     let operator = Operator::spawn(&server, &server.directory, "operator", Options::default());
     apps::until_ready(&client, count).await?;
     let time = start.elapsed();
-    let cpu = Usage::of_operator()?.cpu;
+    let operator_cpu = Usage::of_operator()?.cpu;
+    let servers_cpu = usage::of_servers(&server.directory)?.saturating_sub(before.0);
+    let cpu = operator_cpu + servers_cpu + usage::of_this()?.saturating_sub(before.1);
     apps::until_quiet(&operator).await?;
     let requests = requests::of_operator(&server)?;
     let objects = bare::objects(&client, &requests).await?;
@@ -125,17 +129,18 @@ async fn measure(count: usize, rest: Duration) -> anyhow::Result<Figures> {
     drop(stand_ins);
     drop(server);
 
-    let server = ApiServer::start().await;
-    server.install_cloudnative_pg().await;
-    let (bare_time, bare_writes) = bare::apply(&server, &objects).await?;
+    let bare = bare::make(&objects, How::Apply).await?;
+    let creating = bare::make(&objects, How::Create).await?;
     Ok(Figures {
         count,
         objects: objects.len(),
         time,
-        bare_time,
         requests,
-        bare_writes,
+        operator_cpu,
+        servers_cpu,
         cpu,
+        bare,
+        creating,
         writes_at_rest,
         cpu_at_rest,
         rss_mib: after.rss_mib,

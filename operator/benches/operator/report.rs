@@ -4,18 +4,22 @@ use std::{fs, time::Duration};
 
 use serde_json::{Map, Value, json};
 
-use crate::requests::Requests;
+use crate::{bare::Cost, requests::Requests};
 
 /// What was measured with one count.
 pub(crate) struct Figures {
     pub(crate) count: usize,
     pub(crate) objects: usize,
     pub(crate) time: Duration,
-    pub(crate) bare_time: Duration,
     pub(crate) requests: Requests,
-    pub(crate) bare_writes: usize,
     /// Of the operator, from its start until all are ready.
+    pub(crate) operator_cpu: Duration,
+    /// Of the API server and its etcd meanwhile, and of everybody.
+    pub(crate) servers_cpu: Duration,
     pub(crate) cpu: Duration,
+    pub(crate) bare: Cost,
+    /// Of a client that creates the objects.
+    pub(crate) creating: Cost,
     pub(crate) writes_at_rest: usize,
     /// Share of a processor.
     pub(crate) cpu_at_rest: f64,
@@ -40,26 +44,42 @@ impl Figures {
     fn named(&self) -> Vec<(&'static str, f64, usize)> {
         let requests = &self.requests;
         let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+        let ratio = |one: Duration, other: Duration| one.as_secs_f64() / other.as_secs_f64();
+        let Self { bare, creating, .. } = self;
         vec![
             ("objects", number(self.objects), 0),
             ("ready_s", self.time.as_secs_f64(), 1),
-            ("bare_client_s", self.bare_time.as_secs_f64(), 1),
+            ("bare_client_s", bare.time.as_secs_f64(), 1),
+            ("time_vs_bare_client", ratio(self.time, bare.time), 2),
+            ("creating_client_s", creating.time.as_secs_f64(), 1),
             (
-                "time_vs_bare_client",
-                self.time.as_secs_f64() / self.bare_time.as_secs_f64(),
+                "time_vs_creating_client",
+                ratio(self.time, creating.time),
                 2,
             ),
             ("object_writes", number(requests.objects), 0),
             ("status_writes", number(requests.statuses), 0),
-            ("bare_client_writes", number(self.bare_writes), 0),
+            ("bare_client_writes", number(bare.writes), 0),
             (
                 "writes_vs_bare_client",
-                number(requests.writes()) / number(self.bare_writes.max(1)),
+                number(requests.writes()) / number(bare.writes.max(1)),
                 2,
             ),
             ("events", number(requests.events), 0),
             ("reads", number(requests.reads), 0),
-            ("cpu_s", self.cpu.as_secs_f64(), 1),
+            ("cpu_s", self.operator_cpu.as_secs_f64(), 1),
+            ("servers_cpu_s", self.servers_cpu.as_secs_f64(), 1),
+            (
+                "bare_client_servers_cpu_s",
+                bare.servers_cpu.as_secs_f64(),
+                1,
+            ),
+            ("all_cpu_vs_bare_client", ratio(self.cpu, bare.cpu), 2),
+            (
+                "all_cpu_vs_creating_client",
+                ratio(self.cpu, creating.cpu),
+                2,
+            ),
             ("writes_at_rest", number(self.writes_at_rest), 0),
             ("cpu_percent_at_rest", self.cpu_at_rest * 100.0, 2),
             ("rss_mib", self.rss_mib, 1),

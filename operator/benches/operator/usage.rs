@@ -1,6 +1,10 @@
 //! What a process uses, as the kernel says.
 
-use std::time::Duration;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 
@@ -18,9 +22,7 @@ impl Usage {
     pub(crate) fn of_operator() -> anyhow::Result<Self> {
         let program =
             std::path::Path::new(env!("CARGO_BIN_EXE_chatapp-operator")).canonicalize()?;
-        let processes = std::fs::read_dir("/proc")?.filter_map(Result::ok);
-        let mut processes = processes.map(|process| process.path());
-        let process = processes
+        let process = processes()?
             .find(|process| {
                 process
                     .join("exe")
@@ -28,25 +30,54 @@ impl Usage {
                     .is_ok_and(|exe| exe == program)
             })
             .context("the operator does not run")?;
-        let process = process.display();
-        let status = std::fs::read_to_string(format!("{process}/status"))?;
+        let status = fs::read_to_string(process.join("status"))?;
         let mib = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
             let kib = line.and_then(|line| line.split_whitespace().next());
             anyhow::Ok(kib.context("memory")?.parse::<f64>()? / 1024.0)
         };
-        let stat = std::fs::read_to_string(format!("{process}/stat"))?;
-        // After the name, which may hold anything: user and system time are the 12th and 13th field.
-        let (_, fields) = stat.rsplit_once(')').context("stat")?;
-        let ticks = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|ticks| ticks.parse::<f64>().ok());
         Ok(Self {
-            cpu: Duration::from_secs_f64(ticks.sum::<f64>() / TICKS_PER_SECOND),
+            cpu: cpu(&process)?,
             rss_mib: mib("VmRSS:")?,
             peak_rss_mib: mib("VmHWM:")?,
         })
     }
+}
+
+/// Processor time of the API server and its etcd: whoever was started with something in the directory.
+pub(crate) fn of_servers(directory: &Path) -> anyhow::Result<Duration> {
+    let directory = directory.display().to_string();
+    let mut sum = Duration::ZERO;
+    for process in processes()? {
+        // It may be gone by now.
+        let command = fs::read(process.join("cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&command).contains(&directory) {
+            sum += cpu(&process).unwrap_or_default();
+        }
+    }
+    Ok(sum)
+}
+
+/// Processor time of this process: the stand-ins, and whoever waits or applies here.
+pub(crate) fn of_this() -> anyhow::Result<Duration> {
+    cpu(Path::new("/proc/self"))
+}
+
+fn processes() -> anyhow::Result<impl Iterator<Item = PathBuf>> {
+    let entries = fs::read_dir("/proc")?.filter_map(Result::ok);
+    Ok(entries.map(|process| process.path()))
+}
+
+fn cpu(process: &Path) -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string(process.join("stat"))?;
+    // After the name, which may hold anything: user and system time are the 12th and 13th field.
+    let (_, fields) = stat.rsplit_once(')').context("stat")?;
+    let ticks = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<f64>().ok());
+    Ok(Duration::from_secs_f64(
+        ticks.sum::<f64>() / TICKS_PER_SECOND,
+    ))
 }

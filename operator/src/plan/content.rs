@@ -6,16 +6,18 @@
 
 use std::collections::BTreeMap;
 
-use chatapp_crds::{CONTENT_KEY, ChatApp, ConditionType, RETRY_MIGRATION_ANNOTATION};
+use chatapp_crds::{CONTENT_KEY, ChatApp, ConditionType};
 use k8s_openapi::api::core::v1::{ConfigMap, ConfigMapVolumeSource, Volume};
 
 use super::{
     Child, Deletion, Observed,
     database::{self, Source},
-    job::{self, Progress, Run, Standing, Task, Work},
+    job::{self, Standing, Task, Work},
     marks::{ContentMark, Marks},
     names::{self, Component},
-    outcome, server,
+    outcome,
+    run::{self, Progress, Run},
+    server,
     verdict::Verdict,
 };
 
@@ -63,7 +65,7 @@ pub(crate) fn plan(
         return Content::stands(built_in(), None);
     }
     let Some(identity) = database::identity(app, source, observed) else {
-        return Content::stands(waiting("WaitingForMigration", migration), former);
+        return Content::stands(waiting(migration), former);
     };
     let what = wanted.map_or("built-in", |wanted| wanted.text);
     let key = names::short_hash([identity.as_str(), what]);
@@ -90,10 +92,8 @@ pub(crate) fn plan(
             "WaitingForFormerContent",
             format!("{former} of a former content or ChatApp is being stopped"),
         )),
-        Standing::Present(run) => with_job(progress(wanted, &run)),
-        Standing::Absent if !migration.is_done() => {
-            in_the_way(waiting("WaitingForMigration", migration))
-        }
+        Standing::Present(run) => with_job(progress(app, wanted, &run)),
+        Standing::Absent if !migration.is_done() => in_the_way(waiting(migration)),
         Standing::Absent => {
             let job = task.job(app);
             let message = format!("Job {} is being created", job.name());
@@ -148,8 +148,13 @@ fn wanted<'a>(app: &'a ChatApp, observed: &'a Observed) -> Result<Option<Wanted<
     Ok(Some(Wanted { config_map, text }))
 }
 
-fn waiting(reason: &'static str, behind: &Verdict) -> Verdict {
-    Verdict::waiting(reason, behind.reason().message.clone())
+fn waiting(migration: &Verdict) -> Verdict {
+    Verdict::behind(
+        "WaitingForMigration",
+        "the content",
+        ConditionType::Migrated,
+        migration,
+    )
 }
 
 fn built_in() -> Verdict {
@@ -171,9 +176,17 @@ fn done(wanted: Option<Wanted<'_>>, run: Option<&Run>) -> Verdict {
     )
 }
 
-fn progress(wanted: Option<Wanted<'_>>, run: &Run) -> Verdict {
+fn progress(app: &ChatApp, wanted: Option<Wanted<'_>>, run: &Run) -> Verdict {
     match (run.progress(), wanted) {
         (Progress::Running(message), _) => Verdict::waiting("LoadingContent", message),
+        (Progress::TriedAgain { why, is_persistent }, _) => run::tried_again(
+            "ContentRetrying",
+            is_persistent,
+            format!(
+                "{why}; the former content stays in force. {}",
+                run::at_once(app)
+            ),
+        ),
         (Progress::Stuck(verdict), _) => verdict,
         (Progress::Failed { refused: true, why }, Some(Wanted { config_map, .. })) => {
             Verdict::failed(
@@ -186,7 +199,8 @@ fn progress(wanted: Option<Wanted<'_>>, run: &Run) -> Verdict {
         (Progress::Failed { why, .. }, _) => Verdict::failed(
             "ContentFailed",
             format!(
-                "{why}; the former content stays in force. Set annotation {RETRY_MIGRATION_ANNOTATION} to a new value to try again"
+                "{why}; the former content stays in force. To try again: {}",
+                run::retry(app)
             ),
         ),
     }

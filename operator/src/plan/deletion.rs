@@ -95,11 +95,10 @@ fn work_under_way(app: &ChatApp, observed: &Observed) -> Option<Step> {
     });
     let what = match (pod, jobs.first(), &cron_job) {
         (Some(pod), _, _) => {
-            let name = pod.name_any();
-            let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
-            let node = node.unwrap_or("none yet");
             format!(
-                "pod {name}, which works on it, ends (if its node, {node}, is gone for good: kubectl delete pod {name} --force)"
+                "pod {}, which works on it, ends ({})",
+                pod.name_any(),
+                pods::if_its_node_is_gone(pod)
             )
         }
         (None, Some(job), _) => format!("Job {}, which works on it, is stopped", job.name_any()),

@@ -27,11 +27,12 @@ pub(crate) fn workload(
     // A page that needs no change is not held back: it serves, whatever the server does.
     let is_new = live.as_ref().and_then(workload::applied_template).as_ref() != Some(&template);
     let held = (is_new && !server.has_rolled_out()).then(|| {
-        let message = format!(
-            "waiting for the server: {}",
-            server_verdict.reason().message
-        );
-        Verdict::waiting("WaitingForServer", message)
+        Verdict::behind(
+            "WaitingForServer",
+            "the page",
+            ConditionType::ServerAvailable,
+            server_verdict,
+        )
     });
     Workload {
         component: Component::Frontend,

@@ -1,7 +1,7 @@
 //! The import: a Job takes the chats of the prototype's file over, once for each file and database, beside servers that serve.
 //! It may be ended and begun again at any time: it goes on where it was.
 
-use chatapp_crds::{ChatApp, ConditionType, ImportResult, RETRY_MIGRATION_ANNOTATION, Rejects};
+use chatapp_crds::{ChatApp, ConditionType, ImportResult, Rejects};
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource,
     Volume, VolumeMount,
@@ -10,10 +10,12 @@ use k8s_openapi::api::core::v1::{
 use super::{
     Child, Deletion, Observed,
     database::{self, Source},
-    job::{self, Progress, Run, Standing, Task, Work},
+    job::{self, Standing, Task, Work},
     marks::{ImportMark, Marks},
     names::{self, Component},
-    outcome, pods, server,
+    outcome, pods,
+    run::{self, Progress, Run},
+    server,
     verdict::Verdict,
 };
 
@@ -51,8 +53,12 @@ pub(crate) fn plan(
         };
     };
     let waiting = || {
-        let message = migration.reason().message.clone();
-        Verdict::waiting("WaitingForMigration", message)
+        Verdict::behind(
+            "WaitingForMigration",
+            "the import",
+            ConditionType::Migrated,
+            migration,
+        )
     };
     let Some(identity) = database::identity(app, source, observed) else {
         return Import {
@@ -92,7 +98,7 @@ pub(crate) fn plan(
                 None,
             )
         }
-        (Standing::Present(run), None) => (progress(&file, &run), Some(task.job(app)), None),
+        (Standing::Present(run), None) => (progress(app, &file, &run), Some(task.job(app)), None),
         (Standing::Absent, None) if !migration.is_done() => (waiting(), None, None),
         (Standing::Absent, None) => {
             let job = task.job(app);
@@ -129,23 +135,34 @@ fn imported(file: &File, result: Option<ImportResult>) -> Verdict {
     Verdict::done("Imported", format!("{} is imported{told}", file.name))
 }
 
-fn progress(file: &File, run: &Run) -> Verdict {
+fn progress(app: &ChatApp, file: &File, run: &Run) -> Verdict {
     match run.progress() {
         Progress::Running(message) => Verdict::waiting("Importing", message),
+        Progress::TriedAgain { why, is_persistent } => run::tried_again(
+            "ImportRetrying",
+            is_persistent,
+            format!(
+                "{}: {why}. {}, or remove spec.import",
+                file.name,
+                run::at_once(app)
+            ),
+        ),
         Progress::Stuck(verdict) => verdict,
         Progress::Failed { refused: true, why } => Verdict::failed(
             "ImportRefused",
             format!(
-                "{} is refused: {why}. Mend the file and set annotation {RETRY_MIGRATION_ANNOTATION} to a new value, or leave rows out \
-                 with spec.import.sqlite.rejects: Skip, or remove spec.import",
-                file.name
+                "{} is refused: {why}. Mend the file, then: {}; or leave rows out with spec.import.sqlite.rejects: Skip, or remove \
+                 spec.import",
+                file.name,
+                run::retry(app)
             ),
         ),
         Progress::Failed { why, .. } => Verdict::failed(
             "ImportFailed",
             format!(
-                "{}: {why}. Set annotation {RETRY_MIGRATION_ANNOTATION} to a new value to go on, or remove spec.import",
-                file.name
+                "{}: {why}. To go on: {}; or remove spec.import",
+                file.name,
+                run::retry(app)
             ),
         ),
     }

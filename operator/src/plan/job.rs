@@ -1,4 +1,5 @@
-//! Jobs of the server's image: what their pods have in common, and how one stands that does something once.
+//! Jobs of the server's image: what their pods have in common, and what there is of one that does something once. How one that runs
+//! comes on is in `run`.
 //!
 //! A Job's pod template can't change: it is named after all that it depends on, and a changed one is another Job. Of two Jobs of
 //! one part never both run: the former one has to be gone, with its pods, before the next is made. So a Job that has completed
@@ -19,11 +20,10 @@ use super::{
     Child, Deletion, Observed,
     database::Source,
     names::{self, Component},
-    outcome,
     ownership::{Owner, Ownership},
-    pods, server,
-    verdict::Verdict,
-    workload,
+    pods,
+    run::Run,
+    server, workload,
 };
 
 /// Annotation of a Job: what it does once, whatever image and settings it does it with.
@@ -33,8 +33,8 @@ const OUTCOME_FILE: &str = "/dev/termination-log";
 /// Exit codes of the server's commands for what another try won't change: the arguments aren't understood, a file is refused, a
 /// schema is too new for this release.
 const FINAL: [i32; 3] = [2, 3, 5];
-/// Those of them that say so of what the user gave.
-const REFUSED: [i32; 2] = [3, 5];
+/// How often a pod that has failed is followed by another.
+pub(crate) const RETRIES: i32 = 6;
 
 /// What a pod of the server's image is to do.
 pub(crate) struct Work<'a> {
@@ -87,7 +87,7 @@ pub(crate) fn spec(template: PodTemplateSpec) -> JobSpec {
     };
     JobSpec {
         // With Kubernetes' pauses (10 s, 20 s, 40 s, ...) ten minutes: a failover of the database is no failure.
-        backoff_limit: Some(6),
+        backoff_limit: Some(RETRIES),
         pod_failure_policy: Some(PodFailurePolicy {
             rules: vec![
                 PodFailurePolicyRule {
@@ -186,24 +186,6 @@ pub(crate) enum Standing {
     Absent,
 }
 
-/// A Job and its pods.
-pub(crate) struct Run {
-    job: Job,
-    pods: Vec<Pod>,
-}
-
-/// How a Job that hasn't completed stands.
-pub(crate) enum Progress {
-    Running(String),
-    /// Its pods can't run.
-    Stuck(Verdict),
-    /// It won't be tried again; the server's command said why. `refused`: by what it was given, not by trouble on the way.
-    Failed {
-        refused: bool,
-        why: String,
-    },
-}
-
 /// Our Jobs of a part. One of CloudNativePG's has our label, too.
 pub(crate) fn jobs_of(observed: &Observed, component: Component) -> Vec<Job> {
     let mut jobs = observed.ours::<Job>();
@@ -211,58 +193,8 @@ pub(crate) fn jobs_of(observed: &Observed, component: Component) -> Vec<Job> {
     jobs
 }
 
-impl Run {
-    pub(crate) fn of(job: Job, mut pods: Vec<Pod>) -> Self {
-        pods.retain(|pod| is_pod_of(pod, &job));
-        Self { job, pods }
-    }
-
-    pub(crate) fn name(&self) -> String {
-        self.job.name_any()
-    }
-
-    pub(crate) fn is_complete(&self) -> bool {
-        condition(&self.job, &["Complete"]).is_some()
-    }
-
-    pub(crate) fn newest_pod(&self) -> Option<&Pod> {
-        newest(self.pods.iter())
-    }
-
-    /// How it stands as long as it hasn't completed.
-    pub(crate) fn progress(&self) -> Progress {
-        let name = self.name();
-        let failed = newest(self.pods.iter().filter(|pod| pods::phase(pod) == "Failed"));
-        // `FailureTarget` says that it is to fail, while its pods may still run.
-        if let Some(reason) = condition(&self.job, &["Failed", "FailureTarget"]) {
-            let pod = failed.or_else(|| self.newest_pod());
-            let end = pod.and_then(outcome::end);
-            let words = pod.map_or_else(
-                || format!("its pods are gone ({reason})"),
-                outcome::last_words,
-            );
-            return Progress::Failed {
-                refused: end.is_some_and(|end| REFUSED.contains(&end.exit_code)),
-                why: format!("Job {name} has failed: {words}"),
-            };
-        }
-        if let Some(trouble) = pods::trouble(&self.pods) {
-            return Progress::Stuck(trouble);
-        }
-        Progress::Running(match (failed, pods::mount_hint(&self.pods)) {
-            (_, Some(hint)) => format!("Job {name} is running; {hint}"),
-            (Some(pod), None) => format!(
-                "Job {name} is tried again; pod {} has failed: {}",
-                pod.name_any(),
-                outcome::last_words(pod)
-            ),
-            (None, None) => format!("Job {name} is running"),
-        })
-    }
-}
-
 /// By uid: a Job that was deleted by hand leaves a pod behind for a while, and the next one has the same name.
-fn is_pod_of(pod: &Pod, job: &Job) -> bool {
+pub(crate) fn is_pod_of(pod: &Pod, job: &Job) -> bool {
     let owners = pod.owner_references();
     owners
         .iter()
@@ -280,8 +212,17 @@ fn former(others: &[Job], kept: Option<&Job>, pods: &[Pod]) -> Option<String> {
         .iter()
         .filter(|pod| !pods::has_ended(pod))
         .find(|pod| kept.is_none_or(|job| !is_pod_of(pod, job)));
-    job.map(|job| format!("Job {}", job.name_any()))
-        .or_else(|| pod.map(|pod| format!("pod {}", pod.name_any())))
+    // The Job lasts as long as its pods.
+    let told = |pod: &Pod| {
+        let name = pod.name_any();
+        if pod.metadata.deletion_timestamp.is_some() {
+            format!("pod {name} ({})", pods::if_its_node_is_gone(pod))
+        } else {
+            format!("pod {name}")
+        }
+    };
+    pod.map(told)
+        .or_else(|| job.map(|job| format!("Job {}", job.name_any())))
 }
 
 /// A Job of a former ChatApp, whatever it does, that may still run.
@@ -292,10 +233,6 @@ fn of_former_app(app: &ChatApp, observed: &Observed) -> Option<String> {
         .iter()
         .find(|job| owner.ownership(*job) == Ownership::Leaving && !has_ended(job));
     job.map(|job| format!("Job {}", job.name_any()))
-}
-
-fn newest<'a>(pods: impl Iterator<Item = &'a Pod>) -> Option<&'a Pod> {
-    pods.max_by_key(|pod| pod.creation_timestamp().map(|time| time.0))
 }
 
 fn is_task(job: &Job, key: &str) -> bool {
@@ -309,7 +246,7 @@ fn is_leaving(job: &Job) -> bool {
 /// The reason of a condition that is true. Only conditions say how a Job ended: counters and `completionTime` don't, for a Job
 /// that failed or was retried.
 /// <https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions>
-fn condition<'a>(job: &'a Job, types: &[&str]) -> Option<&'a str> {
+pub(crate) fn condition<'a>(job: &'a Job, types: &[&str]) -> Option<&'a str> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
     conditions
         .iter()

@@ -6,15 +6,17 @@
 //! the mark of that migration: the mark is put on only behind the gate, so that a Job that somebody cleans up is not run again
 //! and a spec that goes back to what runs already needs no migration at all.
 
-use chatapp_crds::{ChatApp, ConditionType, RETRY_MIGRATION_ANNOTATION};
+use chatapp_crds::{ChatApp, ConditionType};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 
 use super::{
     Child, Deletion, Observed,
     database::{self, Source},
-    job::{self, Progress, Run, Standing, Task, Work},
+    job::{self, Standing, Task, Work},
     names::{self, Component},
-    outcome, server,
+    outcome,
+    run::{self, Progress, Run},
+    server,
     verdict::Verdict,
     workload,
 };
@@ -50,8 +52,14 @@ pub(crate) fn plan(
     observed: &Observed,
     database: &Verdict,
 ) -> Migration {
-    let waiting_for_database =
-        || Verdict::waiting("WaitingForDatabase", database.reason().message.clone());
+    let waiting_for_database = || {
+        Verdict::behind(
+            "WaitingForDatabase",
+            "the migration",
+            ConditionType::DatabaseReady,
+            database,
+        )
+    };
     let Some(identity) = database::identity(app, source, observed) else {
         return Migration {
             key: String::new(),
@@ -102,7 +110,7 @@ pub(crate) fn plan(
             ),
             None,
         ),
-        Standing::Present(run) => (verdict(&run), Some(task.job(app))),
+        Standing::Present(run) => (verdict(app, &run), Some(task.job(app))),
         Standing::Absent if !database.is_done() => (waiting_for_database(), None),
         Standing::Absent => {
             let job = task.job(app);
@@ -119,20 +127,38 @@ pub(crate) fn plan(
     }
 }
 
-fn verdict(run: &Run) -> Verdict {
+fn verdict(app: &ChatApp, run: &Run) -> Verdict {
+    let serving = app.status.as_ref().and_then(|status| status.image.as_ref());
+    let (serves_on, undo) = match serving {
+        Some(image) => (
+            "; the former version serves on",
+            format!(", or go back: spec.server.image: {image}"),
+        ),
+        None => ("", String::new()),
+    };
     match run.progress() {
         Progress::Running(message) => Verdict::waiting("Migrating", message),
-        Progress::Stuck(verdict) => verdict,
-        Progress::Failed { refused: true, why } => Verdict::failed(
-            "MigrationRefused",
-            format!(
-                "{why}; nothing was changed and the former version serves on: go back to its image in spec.server.image"
-            ),
+        Progress::TriedAgain { why, is_persistent } => run::tried_again(
+            "MigrationRetrying",
+            is_persistent,
+            format!("{why}{serves_on}. {}{undo}", run::at_once(app)),
         ),
+        Progress::Stuck(verdict) => verdict,
+        Progress::Failed { refused: true, why } => {
+            let way_out = serving.map_or_else(
+                || "write an image of that release or a later one to spec.server.image".to_owned(),
+                |image| format!("go back: spec.server.image: {image}"),
+            );
+            Verdict::failed(
+                "MigrationRefused",
+                format!("{why}; nothing was changed{serves_on}: {way_out}"),
+            )
+        }
         Progress::Failed { why, .. } => Verdict::failed(
             "MigrationFailed",
             format!(
-                "{why}; the former version serves on. Correct the spec, or set annotation {RETRY_MIGRATION_ANNOTATION} to a new value"
+                "{why}{serves_on}. It is not tried again by itself: correct the cause and {}{undo}",
+                run::retry(app)
             ),
         ),
     }

@@ -18,6 +18,7 @@ mod job;
 mod marks;
 mod migration;
 mod names;
+mod neighbours;
 mod network;
 mod observed;
 mod outcome;
@@ -25,8 +26,10 @@ pub(crate) mod ownership;
 mod pods;
 mod pooler;
 mod prune;
+mod reachability;
 mod retention;
 mod route;
+mod run;
 mod scheduling;
 mod server;
 mod suspend;
@@ -39,8 +42,10 @@ pub(crate) use migration::Facts;
 pub(crate) use names::{
     APP_LABEL, COMPONENT_LABEL, Component, database as database_name, short_hash,
 };
+pub(crate) use neighbours::{Neighbour, Sight};
 pub(crate) use observed::Observed;
-pub(crate) use pods::MISSING_REASONS;
+pub(crate) use pods::TELLING_REASONS;
+pub(crate) use route::neighbours;
 pub(crate) use suspend::{HIBERNATION, SUSPENDED, is_hibernating};
 pub(crate) use verdict::{Reason, Verdict};
 pub(crate) use workload::TEMPLATE_ANNOTATION;
@@ -254,7 +259,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
         (ConditionType::FrontendAvailable, Some(frontend_verdict)),
         (
             ConditionType::RouteReady,
-            Some(route::verdict(app, observed)),
+            Some(reachability::verdict(app, observed)),
         ),
         (ConditionType::RetentionEnforced, retention_verdict),
     ]

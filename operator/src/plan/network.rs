@@ -162,7 +162,8 @@ fn policy(
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(pods),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
-            ingress: (!ingress.is_empty()).then_some(ingress),
+            // Where it is empty, too: what is not ours we could not take out again.
+            ingress: Some(ingress),
             egress: Some(egress),
         }),
     };

@@ -5,13 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chatapp_crds::ChatApp;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::{
+    batch::v1::Job,
+    core::v1::{ConfigMap, Pod},
+};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
+    job,
     names::{COMPONENT_LABEL, Component},
+    neighbours::{Neighbour, Sight},
     ownership::Owner,
     pods,
 };
@@ -27,6 +32,8 @@ pub(crate) struct Observed {
     unknown: BTreeSet<Kind>,
     /// The ConfigMap that `spec.content` names.
     pub(crate) content: Option<ConfigMap>,
+    /// What a route depends on, as far as somebody has looked.
+    pub(crate) neighbours: BTreeMap<Neighbour, Sight>,
 }
 
 impl Observed {
@@ -78,16 +85,39 @@ impl Observed {
         pods.filter_map(|(name, uid)| Some((name, uid?))).collect()
     }
 
-    /// What an event says of a pod; the rest of the plan finds it among its conditions.
-    pub(crate) fn tell_of_pod(&mut self, name: &str, reason: &str, note: &str) {
-        let pods = self.objects.get_mut(&Kind::Pod);
-        if let Some(pod) = pods.and_then(|pods| pods.get_mut(name)) {
+    /// Name and uid of the Jobs of ours that were made before this and have no pod.
+    pub(crate) fn jobs_without_pods(&self, before: Timestamp) -> Vec<(String, String)> {
+        let has_pod = |job: &Job| {
+            self.found(Kind::Pod).any(|pod| {
+                let owners = pod["metadata"]["ownerReferences"].as_array();
+                let mut owners = owners.into_iter().flatten();
+                owners.any(|owner| owner["uid"].as_str() == job.metadata.uid.as_deref())
+            })
+        };
+        let mut jobs = self.ours::<Job>();
+        jobs.retain(|job| {
+            let made = job.creation_timestamp().map(|time| time.0);
+            made.is_some_and(|made| made < before) && !job::has_ended(job) && !has_pod(job)
+        });
+        let jobs = jobs.into_iter().map(|job| (job.name_any(), job.uid()));
+        jobs.filter_map(|(name, uid)| Some((name, uid?))).collect()
+    }
+
+    /// What an event says of a pod or a Job; the rest of the plan finds it among its conditions.
+    pub(crate) fn tell_of(&mut self, kind: Kind, name: &str, reason: &str, note: &str) {
+        let objects = self.objects.get_mut(&kind);
+        if let Some(object) = objects.and_then(|objects| objects.get_mut(name)) {
             let told = json!({"type": pods::EVENT_CONDITION, "status": "True", "reason": reason, "message": note});
-            match &mut pod["status"]["conditions"] {
+            match &mut object["status"]["conditions"] {
                 Value::Array(conditions) => conditions.push(told),
                 absent => *absent = json!([told]),
             }
         }
+    }
+
+    /// What is known of an object of others.
+    pub(crate) fn sight(&self, neighbour: &Neighbour) -> &Sight {
+        self.neighbours.get(neighbour).unwrap_or(&Sight::Hidden)
     }
 
     /// Whether the API server knows the kind.

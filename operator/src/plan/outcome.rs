@@ -43,6 +43,6 @@ pub(crate) fn last_words(pod: &Pod) -> String {
     }
 }
 
-fn terminated(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+pub(crate) fn terminated(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
     container.state.as_ref()?.terminated.as_ref()
 }

@@ -26,12 +26,16 @@ const IMAGE_TROUBLE: [&str; 4] = [
     "InvalidImageName",
 ];
 
-/// Events that tell of an object that a pod needs and doesn't find: one to mount, and one to pull its image with.
-pub(crate) const MISSING_REASONS: [&str; 2] = [FAILED_MOUNT, NO_PULL_SECRET];
+/// Events that tell of an object that a pod needs and doesn't find (one to mount, and one to pull its image with), and of a pod that
+/// may not be created.
+pub(crate) const TELLING_REASONS: [&str; 3] = [FAILED_MOUNT, NO_PULL_SECRET, FAILED_CREATE];
 const FAILED_MOUNT: &str = "FailedMount";
 const NO_PULL_SECRET: &str = "FailedToRetrieveImagePullSecret";
 
-/// Condition that an observed pod has for such an event. No pod of the API server has it.
+/// The event of a Job whose pod may not be created: a quota, or somebody's admission webhook.
+pub(crate) const FAILED_CREATE: &str = "FailedCreate";
+
+/// Condition that an observed pod or Job has for such an event. None of the API server has it.
 pub(crate) const EVENT_CONDITION: &str = "sillychat.io/Event";
 
 /// The first trouble among the pods, if there is any; in the order of the pods' names, so that the message doesn't flap.
@@ -107,6 +111,25 @@ pub(crate) fn phase(pod: &Pod) -> &str {
     status
         .and_then(|status| status.phase.as_deref())
         .unwrap_or_default()
+}
+
+/// What to do about a pod whose end nobody reports.
+pub(crate) fn if_its_node_is_gone(pod: &Pod) -> String {
+    let name = pod.name_any();
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+    let node = node.unwrap_or("none yet");
+    format!("if its node, {node}, is gone for good: kubectl delete pod {name} --force")
+}
+
+/// Whether it was ended for its node's sake. It is no failure of the Job's.
+pub(crate) fn is_disrupted(pod: &Pod) -> bool {
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    conditions
+        .into_iter()
+        .any(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")
 }
 
 pub(crate) fn has_ended(pod: &Pod) -> bool {

@@ -11,8 +11,9 @@ use kube::{ResourceExt, api::ObjectMeta};
 use super::{
     Child, Observed,
     database::Source,
-    job::{self, Progress, Run, Work},
+    job::{self, Work},
     names::{self, Component},
+    run::{Progress, Run},
     verdict::Verdict,
 };
 
@@ -57,8 +58,12 @@ pub(crate) fn verdict(app: &ChatApp, observed: &Observed, server: &Verdict) -> O
     let days = app.spec.retention.as_ref()?.days;
     let name = names::retention(app);
     if observed.get::<CronJob>(&name).is_none() {
-        let message = format!("waiting for the server: {}", server.reason().message);
-        return Some(Verdict::waiting("WaitingForServer", message));
+        return Some(Verdict::behind(
+            "WaitingForServer",
+            &format!("CronJob {name}"),
+            ConditionType::ServerAvailable,
+            server,
+        ));
     }
     let mut jobs = observed.all::<Job>();
     jobs.retain(|job| is_started_by(job, &name));
@@ -72,7 +77,7 @@ pub(crate) fn verdict(app: &ChatApp, observed: &Observed, server: &Verdict) -> O
         }
         match run.progress() {
             // The one before says how things stand.
-            Progress::Running(_) => None,
+            Progress::Running(_) | Progress::TriedAgain { .. } => None,
             Progress::Stuck(verdict) => Some(Some(verdict)),
             Progress::Failed { why, .. } => Some(Some(Verdict::failed(
                 "PurgeFailed",

@@ -9,13 +9,12 @@ use k8s_openapi::api::networking::v1::{
     IngressServiceBackend, IngressSpec, IngressTLS, ServiceBackendPort,
 };
 use kube::ResourceExt;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Child, Observed,
     names::{self, Component},
-    pods,
-    verdict::Verdict,
+    neighbours::Neighbour,
     workload,
 };
 use crate::kinds::Kind;
@@ -23,13 +22,17 @@ use crate::kinds::Kind;
 /// Paths of the chat server's API that browsers use.
 const API_PATHS: [&str; 3] = ["/start_chat", "/message", "/transcript"];
 
+/// Annotations of an Ingress that cert-manager makes a certificate for.
+/// <https://cert-manager.io/docs/usage/ingress/>
+const ISSUERS: [&str; 2] = ["cert-manager.io/issuer", "cert-manager.io/cluster-issuer"];
+
 /// Which kind of object makes the route.
-enum By<'a> {
+pub(super) enum By<'a> {
     Ingress(&'a IngressRoute),
     Gateway(&'a GatewayRoute),
 }
 
-fn wanted(app: &ChatApp) -> Option<(&Route, By<'_>)> {
+pub(super) fn wanted(app: &ChatApp) -> Option<(&Route, By<'_>)> {
     let route = app.spec.route.as_ref()?;
     let by = match (&route.ingress, &route.gateway) {
         (Some(ingress), None) => By::Ingress(ingress),
@@ -68,10 +71,9 @@ fn ingress(app: &ChatApp, route: &Route, settings: &IngressRoute) -> Child {
     let mut metadata = names::metadata(app, Component::Shared, names::route(app));
     let mut annotations = settings.annotations.clone();
     if let Some(issuer) = route.tls.as_ref().and_then(|tls| tls.issuer_ref.as_ref()) {
-        // https://cert-manager.io/docs/usage/ingress/
         let key = match issuer.kind {
-            IssuerKind::Issuer => "cert-manager.io/issuer",
-            IssuerKind::ClusterIssuer => "cert-manager.io/cluster-issuer",
+            IssuerKind::Issuer => ISSUERS[0],
+            IssuerKind::ClusterIssuer => ISSUERS[1],
         };
         annotations.insert(key.to_owned(), issuer.name.clone());
     }
@@ -148,146 +150,37 @@ fn http_route(app: &ChatApp, route: &Route, settings: &GatewayRoute) -> Child {
     Child::new(ConditionType::RouteReady, object)
 }
 
-/// Whether the page can be reached from outside, as far as those say who make it so.
-pub(crate) fn verdict(app: &ChatApp, observed: &Observed) -> Verdict {
-    match wanted(app) {
-        None => Verdict::done(
-            "NotWanted",
-            "there is no spec.route: the page has an address in the cluster only",
-        ),
-        Some((route, By::Ingress(settings))) => ingress_verdict(app, route, settings, observed),
-        Some((route, By::Gateway(settings))) => gateway_verdict(app, route, settings, observed),
-    }
-}
-
-fn ingress_verdict(
-    app: &ChatApp,
-    route: &Route,
-    settings: &IngressRoute,
-    observed: &Observed,
-) -> Verdict {
-    let name = names::route(app);
-    let Some(live) = observed.value(Kind::Ingress, &name) else {
-        return Verdict::waiting(
-            "IngressCreating",
-            format!("Ingress {name} is being created"),
-        );
-    };
-    let points = live
-        .pointer("/status/loadBalancer/ingress")
-        .and_then(Value::as_array);
-    let addresses: Vec<&str> = points
-        .into_iter()
-        .flatten()
-        .filter_map(|point| point["hostname"].as_str().or_else(|| point["ip"].as_str()))
-        .collect();
-    if addresses.is_empty() {
-        let class = settings.class_name.as_deref().map_or_else(
-            || "the default IngressClass".to_owned(),
-            |class| format!("IngressClass {class}"),
-        );
-        return Verdict::waiting(
-            "WaitingForIngressController",
-            format!(
-                "Ingress {name} has no address yet; if it stays so, does an ingress controller serve {class}, and does it write addresses into status?"
-            ),
-        );
-    }
-    Verdict::done(
-        "IngressReady",
-        format!(
-            "Ingress {name} serves {} at {}",
-            route.host,
-            addresses.join(", ")
-        ),
-    )
-}
-
-fn gateway_verdict(
-    app: &ChatApp,
-    route: &Route,
-    settings: &GatewayRoute,
-    observed: &Observed,
-) -> Verdict {
-    if !observed.knows(Kind::HTTPRoute) {
-        return Verdict::waiting(
-            "GatewayAPIMissing",
-            format!(
-                "the cluster doesn't know {} HTTPRoute: install the Gateway API, or use spec.route.ingress",
-                Kind::HTTPRoute.api_version()
-            ),
-        );
-    }
-    let name = names::route(app);
-    let Some(live) = observed.value(Kind::HTTPRoute, &name) else {
-        return Verdict::waiting(
-            "HTTPRouteCreating",
-            format!("HTTPRoute {name} is being created"),
-        );
-    };
-    let mut waiting = None;
-    for parent in &settings.parent_refs {
-        match parent_verdict(app, parent, live) {
-            failed @ Verdict::Failed(_) => return failed,
-            Verdict::Waiting(reason) => {
-                waiting.get_or_insert(Verdict::Waiting(reason));
-            }
-            Verdict::Done(_) => {}
-        }
-    }
-    waiting.unwrap_or_else(|| {
-        Verdict::done(
-            "HTTPRouteReady",
-            format!("HTTPRoute {name} serves {}", route.host),
-        )
+/// What the certificate of an Ingress is in, or comes from.
+pub(super) fn certificate_of(app: &ChatApp, route: &Route) -> Option<Neighbour> {
+    let tls = route.tls.as_ref()?;
+    let namespace = app.namespace().unwrap_or_default();
+    let name = certificate(app, tls);
+    let annotations = route.ingress.iter().flat_map(|it| it.annotations.keys());
+    let is_annotated = ISSUERS.iter().any(|issuer| {
+        annotations
+            .clone()
+            .any(|annotation| annotation.as_str() == *issuer)
+    });
+    Some(if tls.issuer_ref.is_some() || is_annotated {
+        Neighbour::certificate(namespace, name)
+    } else {
+        Neighbour::secret(namespace, name)
     })
 }
 
-/// What the controller of a Gateway says: `Accepted` and `ResolvedRefs`, of the present generation.
-fn parent_verdict(app: &ChatApp, parent: &ParentRef, live: &Value) -> Verdict {
-    let (route, gateway) = (names::route(app), &parent.name);
-    let own = app.namespace();
-    let is_about = |status: &&Value| {
-        let reference = &status["parentRef"];
-        let namespace = parent.namespace.as_deref().or(own.as_deref());
-        reference["name"] == json!(gateway)
-            && reference["namespace"]
-                .as_str()
-                .or(own.as_deref())
-                .is_some_and(|found| Some(found) == namespace)
-            && reference["sectionName"].as_str() == parent.section_name.as_deref()
-            && reference["port"].as_i64() == parent.port.map(i64::from)
-    };
-    let parents = live.pointer("/status/parents").and_then(Value::as_array);
-    let status = parents.into_iter().flatten().find(is_about);
-    let condition = |type_: &str| {
-        let conditions = status?["conditions"].as_array()?;
-        conditions.iter().find(|condition| {
-            condition["type"] == type_
-                && condition["observedGeneration"] == live["metadata"]["generation"]
-        })
-    };
-    for type_ in ["Accepted", "ResolvedRefs"] {
-        let Some(condition) = condition(type_) else {
-            return Verdict::waiting(
-                "WaitingForGateway",
-                format!(
-                    "HTTPRoute {route}: nobody has said {type_} for Gateway {gateway} yet; if it stays so, does the Gateway exist, and does a controller serve its class?"
-                ),
-            );
-        };
-        if condition["status"] != "True" {
-            let text = |field: &str| condition[field].as_str().unwrap_or_default();
-            return Verdict::failed(
-                "HTTPRouteRefused",
-                format!(
-                    "HTTPRoute {route}, Gateway {gateway}: {type_} is {}, {}: {}",
-                    text("status"),
-                    text("reason"),
-                    pods::shorten(text("message"))
-                ),
-            );
+pub(super) fn gateway_of(app: &ChatApp, parent: &ParentRef) -> Neighbour {
+    let namespace = parent.namespace.clone().or_else(|| app.namespace());
+    Neighbour::gateway(namespace.unwrap_or_default(), parent.name.clone())
+}
+
+/// What is to be looked at for the verdict.
+pub(crate) fn neighbours(app: &ChatApp) -> Vec<Neighbour> {
+    match wanted(app) {
+        None => Vec::new(),
+        Some((route, By::Ingress(_))) => certificate_of(app, route).into_iter().collect(),
+        Some((_, By::Gateway(settings))) => {
+            let parents = settings.parent_refs.iter();
+            parents.map(|parent| gateway_of(app, parent)).collect()
         }
     }
-    Verdict::done("Accepted", "")
 }

@@ -39,8 +39,21 @@ pub(crate) fn workload(
     let template = template(app, source, &migration.key);
     let live = observed.get(&names::server(app));
     let is_new = live.as_ref().and_then(workload::applied_template).as_ref() != Some(&template);
-    let held = behind(&migration.verdict, "WaitingForMigration").or_else(|| {
-        let content = behind(content, "WaitingForContent");
+    let behind = |reason, step, verdict: &Verdict| {
+        let what = if live.is_some() {
+            "the new version"
+        } else {
+            "the server"
+        };
+        (!verdict.is_done()).then(|| Verdict::behind(reason, what, step, verdict))
+    };
+    let held = behind(
+        "WaitingForMigration",
+        ConditionType::Migrated,
+        &migration.verdict,
+    )
+    .or_else(|| {
+        let content = behind("WaitingForContent", ConditionType::ContentLoaded, content);
         content.filter(|_| is_new)
     });
     Workload {
@@ -51,15 +64,6 @@ pub(crate) fn workload(
         template,
         live,
         held,
-    }
-}
-
-/// What holds the next step back.
-fn behind(step: &Verdict, waiting: &'static str) -> Option<Verdict> {
-    match step {
-        Verdict::Done(_) => None,
-        Verdict::Failed(_) => Some(step.clone()),
-        Verdict::Waiting(reason) => Some(Verdict::waiting(waiting, reason.message.clone())),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the plan says of one part of a ChatApp; it becomes a condition.
 
+use chatapp_crds::ConditionType;
+
 /// A part serves, is on its way, or needs a human.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -38,6 +40,17 @@ impl Verdict {
             reason,
             message: message.into(),
         })
+    }
+
+    /// `what` waits for an earlier step. Why that isn't done, its own condition says, and `Ready`: once is enough.
+    pub(crate) fn behind(
+        reason: &'static str,
+        what: &str,
+        step: ConditionType,
+        verdict: &Self,
+    ) -> Self {
+        let (step, why) = (step.as_str(), verdict.reason().reason);
+        Self::waiting(reason, format!("{what} waits for {step} ({why})"))
     }
 
     /// The same, with something to know besides if it is done.

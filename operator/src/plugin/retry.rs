@@ -7,14 +7,17 @@ use serde_json::{Value, json};
 
 use super::why::find;
 
-/// Reasons of conditions that tell of a Job that isn't tried again by itself.
-const FAILED: [&str; 6] = [
+/// Reasons of conditions that tell of a Job that isn't tried again by itself, or not now.
+const FAILED: [&str; 9] = [
     "MigrationFailed",
     "MigrationRefused",
+    "MigrationRetrying",
     "ContentFailed",
     "ContentRefused",
+    "ContentRetrying",
     "ImportFailed",
     "ImportRefused",
+    "ImportRetrying",
 ];
 
 /// The conditions whose Job has failed.

@@ -24,8 +24,8 @@ fn upgrading(reason: &str, message: &str, phase: &str) -> ChatApp {
                 condition("DatabaseReady", "True", "ClusterReady", "Cluster demo-db: 2/2 instances, primary demo-db-1"),
                 condition("Migrated", "False", reason, message),
                 condition("ContentLoaded", "True", "BuiltIn", "spec.content is absent: the built-in content, or what was imported, is in force"),
-                condition("ServerAvailable", "False", "WaitingForMigration", message),
-                condition("FrontendAvailable", "False", "WaitingForServer", "waiting for the server"),
+                condition("ServerAvailable", "False", "WaitingForMigration", &format!("the new version waits for Migrated ({reason})")),
+                condition("FrontendAvailable", "False", "WaitingForServer", "the page waits for ServerAvailable (WaitingForMigration)"),
                 condition("RouteReady", "True", "NotWanted", "there is no spec.route: the page has an address in the cluster only"),
                 condition("RetentionEnforced", "True", "Purged", "messages older than 365 days were deleted 2 days ago"),
                 condition("Ready", "False", reason, message),
@@ -274,6 +274,12 @@ fn only_what_has_failed_is_run_again() {
         "Progressing",
     );
     assert_eq!(retry::failed(&runs), []);
+    let between = upgrading(
+        "MigrationRetrying",
+        "Job demo-migrate-1234567890: try 1 of 7 has failed",
+        "Progressing",
+    );
+    assert_eq!(retry::failed(&between), [ConditionType::Migrated]);
     let patch = retry::patch(&failed(), NOW.parse().expect("a time"));
     assert_eq!(
         patch["metadata"]["annotations"]["sillychat.io/retry-migration"],

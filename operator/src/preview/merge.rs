@@ -4,7 +4,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{apply::FIELD_MANAGER, compare::covers};
+use crate::{
+    apply::FIELD_MANAGER,
+    compare::{RULES, SELECTORS, covers},
+};
 
 /// The object after `wanted` has been applied to `live`, which has its managed fields.
 pub(crate) fn applied(live: &Value, wanted: &Value) -> Value {
@@ -82,7 +85,7 @@ fn put_over(wanted: &Value, object: &mut Value, context: &str) {
         return;
     }
     match (wanted, &mut *object) {
-        (Value::Object(wanted), Value::Object(fields)) if context != "selector" => {
+        (Value::Object(wanted), Value::Object(fields)) if !SELECTORS.contains(&context) => {
             for (name, wanted) in wanted {
                 let is_quantity = matches!(context, "requests" | "limits");
                 let context = if is_quantity { context } else { name };
@@ -97,7 +100,7 @@ fn put_over(wanted: &Value, object: &mut Value, context: &str) {
         }
         (Value::Array(wanted), Value::Array(items)) => {
             let name = |item: &Value| item.get("name").cloned();
-            if wanted.iter().all(|item| name(item).is_some()) {
+            if !RULES.contains(&context) && wanted.iter().all(|item| name(item).is_some()) {
                 for wanted in wanted {
                     match items.iter_mut().find(|item| name(item) == name(wanted)) {
                         Some(item) => put_over(wanted, item, context),
@@ -105,8 +108,11 @@ fn put_over(wanted: &Value, object: &mut Value, context: &str) {
                     }
                 }
             } else if wanted.len() == items.len() {
-                for (wanted, item) in wanted.iter().zip(items) {
+                for (wanted, item) in wanted.iter().zip(&mut *items) {
                     put_over(wanted, item, context);
+                }
+                if !covers(&json!({ context: items }), &json!({ context: wanted })) {
+                    items.clone_from(wanted);
                 }
             } else {
                 items.clone_from(wanted);
@@ -169,6 +175,21 @@ mod tests {
         let live = json!({"spec": {"selector": {"app": "a", "x": "y"}}});
         let wanted = json!({"spec": {"selector": {"app": "a"}}});
         assert_eq!(applied(&live, &wanted), wanted);
+    }
+
+    #[test]
+    fn a_policy_that_was_opened_is_closed() {
+        let policy = |from: Value, ingress: Value| json!({"spec": {"podSelector": {"matchLabels": from}, "ingress": ingress}});
+        let rule =
+            |peer: Value| json!([{"from": [peer], "ports": [{"port": 80, "protocol": "TCP"}]}]);
+        let page = json!({"podSelector": {"matchLabels": {"app": "page"}}});
+        let anywhere =
+            json!({"podSelector": {"matchLabels": {"app": "page"}}, "namespaceSelector": {}});
+        let wanted = policy(json!({"app": "a"}), rule(page));
+        let opened = policy(json!({"app": "a", "x": "y"}), rule(anywhere));
+        assert_eq!(applied(&opened, &wanted), wanted);
+        let closed = policy(json!({"app": "a"}), json!([]));
+        assert_eq!(applied(&wanted, &closed), closed);
     }
 
     proptest::proptest! {

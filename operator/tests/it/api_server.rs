@@ -37,15 +37,23 @@ pub(crate) struct ApiServer {
 }
 
 impl ApiServer {
-    /// The one that tests share. It has stand-ins for the CRDs of CloudNativePG and of the Gateway API, and collects garbage.
+    /// The one that tests share. It has stand-ins for the CRDs of CloudNativePG, of the Gateway API and of cert-manager, collects
+    /// garbage and scales.
     pub(crate) async fn shared() -> &'static Self {
         static SHARED: OnceCell<ApiServer> = OnceCell::const_new();
         SHARED
             .get_or_init(async || {
                 let mut server = Self::start().await;
                 server.install_cloudnative_pg().await;
-                let group = "gateway.networking.k8s.io";
-                server.install_stub(group, "HTTPRoute", "httproutes").await;
+                for (api_version, kind, plural) in [
+                    ("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
+                    ("gateway.networking.k8s.io/v1", "Gateway", "gateways"),
+                    ("cert-manager.io/v1", "Certificate", "certificates"),
+                    // As the API of metrics-server, which autoscalers ask: what pods use is what a test has written down.
+                    ("metrics.k8s.io/v1beta1", "PodMetrics", "pods"),
+                ] {
+                    server.install_stub(api_version, kind, plural).await;
+                }
                 server.start_controllers();
                 server
             })
@@ -140,7 +148,7 @@ impl ApiServer {
         self.port
     }
 
-    /// The garbage collector and the end of namespaces are Kubernetes' own; what else its controllers do, the tests play. They
+    /// The garbage collector, the end of namespaces and autoscalers are Kubernetes' own; what else its controllers do, the tests play. They
     /// learn of new kinds only after half a minute: what they have to know must be there.
     fn start_controllers(&mut self) {
         let kubeconfig = self.directory.join("controllers.kubeconfig");
@@ -156,7 +164,9 @@ impl ApiServer {
                     .display()
                     .to_string(),
                 format!("--kubeconfig={}", kubeconfig.display()),
-                "--controllers=garbage-collector-controller,namespace-controller".to_owned(),
+                "--controllers=garbage-collector-controller,namespace-controller,horizontal-pod-autoscaler-controller"
+                    .to_owned(),
+                "--horizontal-pod-autoscaler-sync-period=1s".to_owned(),
                 "--leader-elect=false".to_owned(),
                 "--secure-port=0".to_owned(),
                 "--kube-api-qps=200".to_owned(),
@@ -184,13 +194,14 @@ impl ApiServer {
 
     /// Stand-ins for CloudNativePG's CRDs: any `Cluster` and any `Pooler` go.
     pub(crate) async fn install_cloudnative_pg(&self) {
-        let group = "postgresql.cnpg.io";
-        self.install_stub(group, "Pooler", "poolers").await;
-        self.install_stub(group, "Cluster", "clusters").await;
+        let api_version = "postgresql.cnpg.io/v1";
+        self.install_stub(api_version, "Pooler", "poolers").await;
+        self.install_stub(api_version, "Cluster", "clusters").await;
     }
 
-    /// A stand-in for a CRD, version v1.
-    async fn install_stub(&self, group: &str, kind: &str, plural: &str) {
+    /// A stand-in for a CRD.
+    async fn install_stub(&self, api_version: &str, kind: &str, plural: &str) {
+        let (group, version) = api_version.split_once('/').expect("a group and a version");
         let crd = json!({
             "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
             "metadata": {
@@ -201,13 +212,13 @@ impl ApiServer {
                 "group": group, "scope": "Namespaced",
                 "names": {"kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": kind.to_lowercase()},
                 "versions": [{
-                    "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
+                    "name": version, "served": true, "storage": true, "subresources": {"status": {}},
                     "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
                 }],
             },
         });
         self.apply(&[crd]).await;
-        self.wait_until_served(&format!("{group}/v1"), kind).await;
+        self.wait_until_served(api_version, kind).await;
     }
 
     async fn apply(&self, objects: &[Value]) {

@@ -63,6 +63,22 @@ async fn a_chat_app_costs_its_objects_and_little_more() {
 }
 
 #[tokio::test]
+async fn before_the_first_job_of_a_new_chat_app_nothing_is_listed() {
+    let server = ApiServer::shared().await;
+    let world = World::new(server, "cost-lists").await;
+    let lists = || {
+        sum(&asked(&world), |what| {
+            matches!(what, "list jobs" | "list pods")
+        })
+    };
+    // Those of the watches.
+    let before = lists();
+    world.create_app(spec()).await;
+    world.bring_up().await;
+    assert_eq!(lists(), before);
+}
+
+#[tokio::test]
 async fn what_is_waited_for_is_told_although_somebody_undoes_everything() {
     let server = ApiServer::shared().await;
     let world = World::new(server, "cost-fight").await;

@@ -1,6 +1,6 @@
 //! What somebody changes by hand comes back; what the operator has no opinion about stays.
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service, networking::v1::NetworkPolicy};
 use kube::{
     ResourceExt,
     api::{Patch, PatchParams},
@@ -115,6 +115,33 @@ async fn a_label_that_was_added_to_a_selector_goes() {
             (selector(live) == before).then_some(())
         })
         .await;
+}
+
+#[tokio::test]
+async fn a_network_policy_that_was_opened_is_closed_again() {
+    let server = ApiServer::shared().await;
+    let world = World::new(server, "drift-policy").await;
+    world.create_app(spec()).await;
+    world.bring_up().await;
+    let stray = json!({"podSelector": {"matchLabels": {"stray": "label"}}});
+    for (name, change) in [
+        // Pods without the label would be open to everybody.
+        ("demo-db", stray),
+        ("demo-jobs", json!({"ingress": [{}]})),
+        ("demo-server", json!({"egress": [{}]})),
+    ] {
+        let policies = world.api::<NetworkPolicy>();
+        let before = policies.get(name).await.expect("a policy").spec;
+        let change = json!({ "spec": change });
+        let changed: NetworkPolicy = world.edit(name, change).await;
+        assert_ne!(changed.spec, before, "{name}");
+        world
+            .until("the former policy", async || {
+                let live = policies.get(name).await.ok()?;
+                (live.spec == before).then_some(())
+            })
+            .await;
+    }
 }
 
 #[tokio::test]

@@ -8,11 +8,13 @@
 mod any_spec;
 mod api_server;
 mod audit;
+mod autoscaler;
 mod command;
 mod content;
 mod cost;
 mod deletion;
 mod drift;
+mod events;
 mod foreign;
 mod import;
 mod install;

@@ -1,8 +1,8 @@
 //! A new version is migrated to before it serves, and a migration that fails harms nobody.
 
 use chatapp_crds::{ChatApp, ConditionType, Phase, Upgrade};
-use k8s_openapi::api::{apps::v1::Deployment, batch::v1::Job};
-use kube::ResourceExt;
+use k8s_openapi::api::{apps::v1::Deployment, batch::v1::Job, events::v1::Event};
+use kube::{ResourceExt, api::PostParams};
 use serde_json::json;
 
 use crate::{
@@ -104,6 +104,40 @@ async fn a_failed_migration_runs_again_on_request() {
     assert_eq!(served(&world).await, SECOND);
 }
 
+/// What a quota refuses, Kubernetes tells in an event of the Job's only.
+#[tokio::test]
+async fn a_job_that_may_not_create_its_pod_is_told_and_undone() {
+    let server = ApiServer::shared().await;
+    let world = World::new(server, "upgrade-quota").await;
+    world.create_app(spec()).await;
+    world.bring_up().await;
+
+    set_image(&world, SECOND).await;
+    let job = world.until_job().await;
+    // As the Job controller.
+    let note = "Error creating: pods \"demo-migrate-1-abcde\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=4, limited: pods=4";
+    let event = json!({"metadata": {"name": "job.1"}, "eventTime": "2026-01-01T00:00:00.000000Z", "type": "Warning", "reason": "FailedCreate",
+        "note": note, "action": "Create", "reportingController": "job-controller", "reportingInstance": "x",
+        "regarding": {"kind": "Job", "namespace": world.namespace, "name": job.name_any(), "uid": job.uid()}});
+    let event: Event = serde_json::from_value(event).expect("an Event");
+    let created = world.api().create(&PostParams::default(), &event).await;
+    created.expect("the Event");
+    let app = world
+        .until_reason(ConditionType::Ready, "FailedCreate")
+        .await;
+    let told = condition(&app, ConditionType::Migrated).expect("a condition");
+    assert_eq!(
+        told.message,
+        format!(
+            "Job {} may not create its pod: exceeded quota: small, requested: pods=1, used: pods=4, limited: pods=4",
+            job.name_any()
+        )
+    );
+    assert_eq!(served(&world).await, FIRST);
+    set_image(&world, FIRST).await;
+    world.until_reason(ConditionType::Ready, "Available").await;
+}
+
 #[tokio::test]
 async fn the_status_tells_an_upgrade_before_it_runs() {
     let server = ApiServer::shared().await;
@@ -153,7 +187,10 @@ async fn a_release_that_the_schema_leaves_out_is_refused_before_anything_is_chan
         .until_reason(ConditionType::Ready, "MigrationRefused")
         .await;
     let refused = condition(&app, ConditionType::Migrated).expect("a condition");
-    for told in ["needs chat-server 3 or later", "go back to its image"] {
+    for told in [
+        "needs chat-server 3 or later",
+        &format!("go back: spec.server.image: {FIRST}"),
+    ] {
         assert!(refused.message.contains(told), "{}", refused.message);
     }
     assert_eq!(served(&world).await, FIRST);

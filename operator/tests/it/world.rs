@@ -318,15 +318,37 @@ impl<'a> World<'a> {
             .expect("the pod's status");
     }
 
-    /// As an ingress controller: the Ingress has an address.
+    /// As an ingress controller: the Ingress has an address. And as cert-manager, if it is asked: there is a certificate.
     pub(crate) async fn report_ingress(&self) {
         let address = json!({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}});
         let (params, api) = (PatchParams::default(), self.api::<Ingress>());
-        self.until("an Ingress", async || {
-            let patch = Patch::Merge(&address);
-            api.patch_status(APP, &params, &patch).await.ok()
-        })
-        .await;
+        let ingress = self
+            .until("an Ingress", async || {
+                let patch = Patch::Merge(&address);
+                api.patch_status(APP, &params, &patch).await.ok()
+            })
+            .await;
+        let mut annotations = ingress.annotations().keys();
+        if annotations.any(|annotation| annotation.starts_with("cert-manager.io/")) {
+            let secret = &json!(ingress.spec)["tls"][0]["secretName"];
+            self.issue(secret.as_str().expect("a name")).await;
+        }
+    }
+
+    async fn issue(&self, name: &str) {
+        let kind = GroupVersionKind::gvk("cert-manager.io", "v1", "Certificate");
+        let resource = ApiResource::from_gvk(&kind);
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &self.namespace, &resource);
+        let certificate = json!({"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": name}});
+        let params = PatchParams::apply("cert-manager");
+        let made = api.patch(name, &params, &Patch::Apply(&certificate)).await;
+        made.expect("a Certificate");
+        let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+        let patched = api
+            .patch_status(name, &PatchParams::default(), &Patch::Merge(ready))
+            .await;
+        patched.expect("a status");
     }
 
     /// As CloudNativePG and a kubelet: a pod of the connection pool is ready.

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, type KeyboardEvent } from "react";
+import { memo, useEffect, useMemo, useRef, type KeyboardEvent } from "react";
 
 import { isSameDay } from "../../chat/moment";
 import type { Item } from "../../chat/timeline";
@@ -19,8 +19,11 @@ type Props = {
 /** Characters on a line of the widest bubble; only for a guess. */
 const COLUMNS = 60;
 
-/** The conversation. It stays at the newest message, and comes back to it when the person says something. */
-export function MessageLog({ items, answeringSince, onRetry, onEdit }: Props) {
+/**
+ * The conversation. It stays at the newest message, and comes back to it when the person says something. While they
+ * type, it has nothing to do.
+ */
+export const MessageLog = memo(function MessageLog({ items, answeringSince, onRetry, onEdit }: Props) {
   const strings = useStrings();
   const today = useToday();
   const rows = useMemo(() => items.map((item, index) => row(item, items[index - 1])), [items]);
@@ -94,7 +97,7 @@ export function MessageLog({ items, answeringSince, onRetry, onEdit }: Props) {
       )}
     </div>
   );
-}
+});
 
 function Spacer({ height }: { readonly height: number }) {
   return <li className="spacer" aria-hidden="true" style={{ height }} />;

@@ -45,11 +45,19 @@ export function useVirtualList(rows: readonly Row[]): Virtual {
 
 /** A row with the keyboard's focus may be scrolled away: the list has it then, not nobody. */
 function useKeptFocus(box: RefObject<HTMLDivElement | null>): void {
-  const within = useRef(false);
+  const focused = useRef<Node>(null);
   useEffect(() => {
-    if (within.current && document.activeElement === document.body) {
+    const listener = ({ target }: FocusEvent) => {
+      focused.current = target instanceof Node && box.current?.contains(target) ? target : null;
+    };
+    document.addEventListener("focusin", listener);
+    return () => {
+      document.removeEventListener("focusin", listener);
+    };
+  }, [box]);
+  useEffect(() => {
+    if (focused.current?.isConnected === false && document.activeElement === document.body) {
       box.current?.focus({ preventScroll: true });
     }
-    within.current = box.current?.contains(document.activeElement) ?? false;
   });
 }

@@ -158,6 +158,30 @@ fn refused_content_is_told_and_holds_only_a_new_version_back() {
     ] {
         assert!(message.contains(told), "{told}: {message}");
     }
+    // It is told once. A new version and its page wait for it.
+    let mut both = chatapp("server:2");
+    both.spec.frontend.image = "page@sha256:2".to_owned();
+    world.pass(&both);
+    world.pass(&both);
+    world.job_ends("Complete");
+    let refused = json!({"message": "line 3: fallbacks must not be empty"}).to_string();
+    world.pass(&both);
+    world.pass(&both);
+    world.last_job_fails(Component::Content, 3, &refused);
+    let plan = world.pass(&both);
+    let told = |type_| verdict(&plan, type_).reason().message.as_str();
+    assert_eq!(
+        (told(ServerAvailable), told(FrontendAvailable)),
+        (
+            "the new version waits for ContentLoaded (ContentRefused)",
+            "the page waits for ServerAvailable (WaitingForContent)"
+        )
+    );
+    world = World::installed(&app);
+    world.words("bad: [");
+    world.pass(&app);
+    world.pass(&app);
+    world.last_job_fails(Component::Content, 3, &refused);
 
     // A new image is migrated to, and waits. It may understand the content.
     let two = chatapp("server:2");

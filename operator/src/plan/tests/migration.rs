@@ -16,7 +16,7 @@ fn a_failed_migration_keeps_the_former_version_and_is_undone_by_the_former_spec(
     let plan = world.pass(&two);
     assert_eq!(
         states(&plan),
-        "DatabaseReady+ Migrated! ContentLoaded+ ServerAvailable! FrontendAvailable+ RouteReady+"
+        "DatabaseReady+ Migrated! ContentLoaded+ ServerAvailable~ FrontendAvailable+ RouteReady+"
     );
     assert!(
         verdict(&plan, Migrated)
@@ -26,6 +26,10 @@ fn a_failed_migration_keeps_the_former_version_and_is_undone_by_the_former_spec(
         "{:?}",
         verdict(&plan, Migrated)
     );
+    assert_eq!(
+        verdict(&plan, ServerAvailable).reason().message,
+        "the new version waits for Migrated (MigrationFailed)"
+    );
     assert_eq!(world.server_image().as_deref(), Some("server:1"));
 
     let plan = world.pass(&one);
@@ -34,6 +38,73 @@ fn a_failed_migration_keeps_the_former_version_and_is_undone_by_the_former_spec(
         "DatabaseReady+ Migrated+ ContentLoaded+ ServerAvailable+ FrontendAvailable+ RouteReady+"
     );
     assert!(!world.has_job(), "the failed Job goes");
+}
+
+/// How many tries have failed is told with when the next one is and what can be done at once; a human is called for the third.
+#[test]
+fn a_migration_that_is_tried_again_says_which_try_and_when_the_next_one_is() {
+    let mut two = chatapp("server:2");
+    two.status = Some(chatapp_crds::ChatAppStatus {
+        image: Some("server:1".to_owned()),
+        ..chatapp_crds::ChatAppStatus::default()
+    });
+    let mut world = World::installed(&chatapp("server:1"));
+    world.pass(&two);
+    world.pass(&two);
+    let job = world.job();
+    let mut told = Vec::new();
+    for (failures, second) in [(1, 10), (2, 30), (3, 59)] {
+        let ended = json!({"name": "migrate", "image": "server:2", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"terminated": {"exitCode": 1, "message": "no route", "finishedAt": format!("2026-01-01T00:00:{second}Z")}}});
+        world.pod(Component::Migration, Some(&job), &ended);
+        let pod = format!("pod-{}", failures - 1);
+        let pod = world.object(Kind::Pod, &pod);
+        pod["metadata"]["creationTimestamp"] = json!(format!("2026-01-01T00:00:0{failures}Z"));
+        pod["status"]["phase"] = json!("Failed");
+        world.object(Kind::Job, &job)["status"] = json!({ "failed": failures });
+        let plan = world.pass(&two);
+        let verdict = verdict(&plan, Migrated).clone();
+        assert_eq!(verdict.reason().reason, "MigrationRetrying");
+        assert_eq!(matches!(verdict, Verdict::Failed(_)), failures == 3);
+        told.push(verdict.reason().message.clone());
+    }
+    assert_eq!(
+        told[0],
+        format!(
+            "Job {job}: try 1 of 7 has failed (pod pod-0: exit code 1: no route), the next one begins at 00:00:20 UTC; the former version \
+             serves on. To try at once: kubectl chatapp migrate retry demo (or set annotation sillychat.io/retry-migration to a new value), \
+             or go back: spec.server.image: server:1"
+        )
+    );
+    for (told, next) in told[1..].iter().zip(["try 2 of 7 has failed (pod pod-1: exit code 1: no route), the next one begins at 00:00:50 UTC",
+        "try 3 of 7 has failed (pod pod-2: exit code 1: no route), the next one begins at 00:01:39 UTC"]) {
+        assert!(told.contains(next), "{told}");
+    }
+
+    // The next one runs, on a node that is then drained: that is no failure.
+    let runs = json!({"name": "migrate", "image": "server:2", "imageID": "", "ready": true, "restartCount": 0});
+    world.pod(Component::Migration, Some(&job), &runs);
+    let reason = |plan: &Plan| verdict(plan, Migrated).reason().message.clone();
+    let told = reason(&world.pass(&two));
+    assert!(
+        told.contains("try 3 of 7 has failed") && told.contains(", try 4 runs"),
+        "{told}"
+    );
+    let pod = world.object(Kind::Pod, "pod-3");
+    pod["metadata"]["creationTimestamp"] = json!("2026-01-01T00:02:00Z");
+    pod["status"]["phase"] = json!("Failed");
+    pod["status"]["conditions"] = json!([{"type": "DisruptionTarget", "status": "True"}]);
+    let told = reason(&world.pass(&two));
+    assert!(told.contains("try 3 of 7 has failed (pod pod-2"), "{told}");
+
+    world.job_ends("Failed");
+    let told = reason(&world.pass(&two));
+    for part in [
+        "It is not tried again by itself: correct the cause and kubectl chatapp migrate retry demo",
+        "or go back: spec.server.image: server:1",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
 }
 
 #[test]
@@ -188,6 +259,76 @@ fn a_retry_annotation_runs_a_failed_migration_again_without_rolling_pods() {
     world.pass(&two);
     world.pass(&two);
     assert_ne!(world.job(), failed);
+}
+
+/// The end of a pod on a node that is gone for good nobody reports but a human.
+#[test]
+fn a_pod_that_does_not_end_is_named_with_its_node() {
+    let (one, two, three) = (
+        chatapp("server:1"),
+        chatapp("server:2"),
+        chatapp("server:3"),
+    );
+    let mut world = World::installed(&one);
+    world.pass(&two);
+    world.pass(&two);
+    let job = world.job();
+    world.pod(
+        Component::Migration,
+        Some(&job),
+        &json!({"name": "migrate", "image": "server:2", "imageID": "", "ready": true, "restartCount": 0}),
+    );
+    let pod = world.object(Kind::Pod, "pod-0");
+    pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    pod["spec"] = json!({"nodeName": "worker-3", "containers": []});
+    let message = verdict(&world.pass(&three), Migrated)
+        .reason()
+        .message
+        .clone();
+    assert!(
+        message.starts_with("pod pod-0 (if its node, worker-3, is gone for good: kubectl delete pod pod-0 --force) of a former spec"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_job_that_may_not_create_its_pod_says_why() {
+    let (one, two) = (chatapp("server:1"), chatapp("server:2"));
+    let mut world = World::installed(&one);
+    world.pass(&two);
+    world.pass(&two);
+    let job = world.job();
+    world.object(Kind::Job, &job)["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:30Z");
+    let asked = |world: &World, before: &str| {
+        let before = before.parse().expect("a time");
+        world.observed.jobs_without_pods(before)
+    };
+    assert_eq!(asked(&world, "2026-01-01T00:00:30Z"), []);
+    let ours = (job.clone(), format!("uid-of-{job}"));
+    assert_eq!(asked(&world, "2026-01-01T00:00:31Z"), [ours]);
+
+    let note = "exceeded quota: small, requested: pods=1, used: pods=4, limited: pods=4";
+    world
+        .observed
+        .tell_of(Kind::Job, &job, "FailedCreate", note);
+    let plan = plan(&two, &world.observed);
+    let Verdict::Failed(reason) = verdict(&plan, Migrated) else {
+        panic!("{:?}", verdict(&plan, Migrated))
+    };
+    assert_eq!(
+        (reason.reason, reason.message.as_str()),
+        (
+            "FailedCreate",
+            format!("Job {job} may not create its pod: {note}").as_str()
+        )
+    );
+
+    world.pod(
+        Component::Migration,
+        Some(&job),
+        &waiting_container("ContainerCreating", ""),
+    );
+    assert_eq!(asked(&world, "2026-01-01T00:00:31Z"), []);
 }
 
 #[test]

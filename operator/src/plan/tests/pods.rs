@@ -31,7 +31,7 @@ fn a_secret_that_can_not_be_mounted_is_named_with_its_key() {
     let note = "MountVolume.SetUp failed for volume \"database\" : secret \"db\" not found";
     world
         .observed
-        .tell_of_pod("demo-server-1", "FailedMount", note);
+        .tell_of(Kind::Pod, "demo-server-1", "FailedMount", note);
     let missing = told(&app, &mut world, "ContainerCreating", "");
     assert_eq!(missing.reason, "FailedMount");
     for told in [
@@ -52,7 +52,9 @@ fn a_secret_to_pull_an_image_with_that_does_not_exist_is_named() {
     let (app, mut world) = external();
     let note = "Unable to retrieve some image pull secrets (pull); attempting to pull the image may not succeed.";
     let event = "FailedToRetrieveImagePullSecret";
-    world.observed.tell_of_pod("demo-server-1", event, note);
+    world
+        .observed
+        .tell_of(Kind::Pod, "demo-server-1", event, note);
     let missing = told(
         &app,
         &mut world,

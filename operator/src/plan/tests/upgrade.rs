@@ -34,7 +34,11 @@ fn the_migrations_of_an_upgrade_are_known_before_they_run() {
 #[test]
 fn a_release_that_the_schema_leaves_out_is_refused_with_the_way_out() {
     let mut world = World::installed(&chatapp("server:2"));
-    let one = chatapp("server:1");
+    let mut one = chatapp("server:1");
+    one.status = Some(chatapp_crds::ChatAppStatus {
+        image: Some("server:2".to_owned()),
+        ..chatapp_crds::ChatAppStatus::default()
+    });
     world.pass(&one);
     world.pass(&one);
     world.dry_run(
@@ -50,11 +54,20 @@ fn a_release_that_the_schema_leaves_out_is_refused_with_the_way_out() {
     assert_eq!(reason.reason, "MigrationRefused");
     for told in [
         "needs chat-server 0.9.0 or later",
-        "nothing was changed",
-        "go back to its image",
+        "nothing was changed; the former version serves on: go back: spec.server.image: server:2",
     ] {
         assert!(reason.message.contains(told), "{told}: {}", reason.message);
     }
     assert_eq!(world.server_image().as_deref(), Some("server:2"));
+    // Of an app that has never served.
+    one.status = None;
+    let told = verdict(&world.pass(&one), Migrated)
+        .reason()
+        .message
+        .clone();
+    assert!(
+        told.ends_with("; nothing was changed: write an image of that release or a later one to spec.server.image"),
+        "{told}"
+    );
     world.upgrade_succeeds(&chatapp("server:2"));
 }
