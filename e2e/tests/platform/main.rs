@@ -11,6 +11,7 @@ macro_rules! say {
 mod another_operator_takes_over;
 mod bad_specs_are_refused_by_the_api_server;
 mod chat_in_the_browser;
+mod constant_load;
 mod content_from_git;
 mod database_outlives_its_chat;
 mod drift_is_undone;

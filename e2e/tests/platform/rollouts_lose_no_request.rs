@@ -1,28 +1,19 @@
 //! New images, a new variable, more servers and fewer, while clients chat all the time: through the page, and with the servers
 //! themselves. Every request is answered, and every message is there.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
-use e2e::{chat::Chat, chatapp, forward::Proxy, kubectl, load::Load, pods};
+use e2e::{chatapp, kubectl, pods};
 use serde_json::json;
 
-use crate::{World, example};
-
-const CLIENTS: usize = 4;
-const PACE: Duration = Duration::from_millis(250);
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::{World, constant_load::ConstantLoad, example};
 
 pub(crate) async fn story(world: &World) -> Result<()> {
     let client = &world.client;
     world.example.ready(client).await?;
     let name = example::name()?;
-    let proxy = Proxy::open().await?;
-    let mut loads = Vec::new();
-    for part in ["server", "frontend"] {
-        let url = proxy.url(example::NAMESPACE, &format!("{name}-{part}"));
-        loads.push((part, Load::start(&Chat::at(&url)?, CLIENTS, PACE).await?));
-    }
+    let load = ConstantLoad::start(&name).await?;
     // The same programs under other names, which nobody can know to be the same.
     let first = chatapp::read(client, "chatapp-dev", "demo").await?.spec;
     let changes = [
@@ -60,18 +51,7 @@ pub(crate) async fn story(world: &World) -> Result<()> {
             new.len(),
             before.len() - stayed.len()
         );
-        for (part, load) in &loads {
-            load.goes_on(PATIENCE)
-                .await
-                .with_context(|| format!("{what}: through {part}"))?;
-        }
+        load.goes_on().await.context(what)?;
     }
-    for (part, load) in loads {
-        let figures = load.no_request_failed().await;
-        say!(
-            "through {part}: {}",
-            figures.with_context(|| format!("through {part}"))?
-        );
-    }
-    Ok(())
+    load.no_request_failed().await
 }

@@ -6,15 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use chatapp_crds::Upgrade;
 use e2e::{
-    chat::Chat,
     chatapp,
     database::Database,
-    forward::Proxy,
     kubectl,
-    load::Load,
     next_release::NextRelease,
     pods,
     registry::Registry,
@@ -23,10 +20,8 @@ use e2e::{
 use kube::Client;
 use serde_json::json;
 
-use crate::{World, example};
+use crate::{World, constant_load::ConstantLoad, example};
 
-const CLIENTS: usize = 4;
-const PACE: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Several, so that a rollout takes its time.
 const SERVERS: u32 = 3;
@@ -82,12 +77,7 @@ async fn side_by_side(
     kubectl::apply(example::NAMESPACE, &spec(this)?).await?;
     chatapp::ready(client, example::NAMESPACE, name, example::PATIENCE).await?;
     pods::settled(client, example::NAMESPACE, name).await?;
-    let proxy = Proxy::open().await?;
-    let mut loads = Vec::new();
-    for part in ["server", "frontend"] {
-        let url = proxy.url(example::NAMESPACE, &format!("{name}-{part}"));
-        loads.push((part, Load::start(&Chat::at(&url)?, CLIENTS, PACE).await?));
-    }
+    let load = ConstantLoad::start(name).await?;
 
     kubectl::apply(example::NAMESPACE, &spec(image)?).await?;
     let upgrade = Upgrade {
@@ -104,26 +94,15 @@ async fn side_by_side(
         schema == Some(i64::from(next.migration)),
         "the schema is {schema:?}"
     );
-    for (_, load) in &loads {
-        load.goes_on(PATIENCE).await?;
-    }
+    load.goes_on().await?;
 
     // `git revert`: the former release works on the schema as it is now.
     kubectl::apply(example::NAMESPACE, &spec(this)?).await?;
     let both = roll_out(client, name, [this, image]).await?;
     say!("back: both releases served for {:.1} s", both.as_secs_f64());
-    for (_, load) in &loads {
-        load.goes_on(PATIENCE).await?;
-    }
+    load.goes_on().await?;
     pods::settled(client, example::NAMESPACE, name).await?;
-    for (part, load) in loads {
-        let figures = load.no_request_failed().await;
-        say!(
-            "through {part}: {}",
-            figures.with_context(|| format!("through {part}"))?
-        );
-    }
-    Ok(())
+    load.no_request_failed().await
 }
 
 /// What an upgrade is going to do is in the status before it is done.

@@ -1,18 +1,17 @@
 //! Kubernetes' own autoscaler decides how many servers there are, and the operator leaves it to that.
 
-use std::collections::BTreeSet;
-
 use chatapp_crds::ChatApp;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use kube::{
-    Api, ResourceExt,
+    Api,
     api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     api_server::ApiServer,
+    scale::owners,
     world::{APP, World, spec},
 };
 
@@ -60,21 +59,6 @@ async fn until_replicas(world: &World<'_>, wanted: i32) -> Deployment {
         .await
 }
 
-/// Who decides about the number.
-fn owners(server: &Deployment) -> BTreeSet<String> {
-    let owns = |fields: &Value| fields.pointer("/f:spec/f:replicas").is_some();
-    let entries = server.managed_fields().iter();
-    entries
-        .filter(|entry| {
-            entry
-                .fields_v1
-                .as_ref()
-                .is_some_and(|fields| owns(&fields.0))
-        })
-        .filter_map(|entry| entry.manager.clone())
-        .collect()
-}
-
 #[tokio::test]
 async fn the_load_decides_and_changes_of_the_spec_leave_the_number_alone() {
     let server = ApiServer::shared().await;
@@ -91,8 +75,7 @@ async fn the_load_decides_and_changes_of_the_spec_leave_the_number_alone() {
     }
     // Three times as much as is meant for two.
     let live = until_replicas(&world, 6).await;
-    let kubernetes = BTreeSet::from(["kube-controller-manager".to_owned()]);
-    assert_eq!(owners(&live), kubernetes);
+    assert_eq!(owners(&live), ["kube-controller-manager"]);
 
     let scaled = world.requests().len();
     let variable = json!({"spec": {"server": {"env": [{"name": "RUST_LOG", "value": "debug"}]}}});
@@ -103,7 +86,7 @@ async fn the_load_decides_and_changes_of_the_spec_leave_the_number_alone() {
         world.bring_up().await;
     }
     let live = until_replicas(&world, 6).await;
-    assert_eq!(owners(&live), kubernetes);
+    assert_eq!(owners(&live), ["kube-controller-manager"]);
     let patches: Vec<String> = world.requests()[scaled..]
         .iter()
         .filter(|request| request.is_change_by_operator())
@@ -125,7 +108,7 @@ async fn the_load_decides_and_changes_of_the_spec_leave_the_number_alone() {
     scaled.expect("scaled");
     let live = until_replicas(&world, 9).await;
     assert!(
-        owners(&live).contains("kube-controller-manager"),
+        owners(&live).contains(&"kube-controller-manager".to_owned()),
         "{:?}",
         owners(&live)
     );

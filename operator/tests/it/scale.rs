@@ -1,6 +1,9 @@
 //! How many servers there are: by the spec, by `kubectl scale`, by an autoscaler.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 
 use chatapp_crds::{ChatApp, ConditionType};
 use futures::StreamExt;
@@ -11,7 +14,7 @@ use kube::{
     ResourceExt,
     api::{Patch, PatchParams, WatchEvent, WatchParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     api_server::ApiServer,
@@ -21,6 +24,22 @@ use crate::{
 async fn replicas(world: &World<'_>) -> Option<i32> {
     let server: Deployment = world.api().get("demo-server").await.expect("the server");
     server.spec?.replicas
+}
+
+/// Who decides about the number.
+pub(crate) fn owners(server: &Deployment) -> Vec<String> {
+    let owns = |fields: &Value| fields.pointer("/f:spec/f:replicas").is_some();
+    let entries = server.managed_fields().iter();
+    let owners: BTreeSet<String> = entries
+        .filter(|entry| {
+            entry
+                .fields_v1
+                .as_ref()
+                .is_some_and(|fields| owns(&fields.0))
+        })
+        .filter_map(|entry| entry.manager.clone())
+        .collect();
+    owners.into_iter().collect()
 }
 
 #[tokio::test]
@@ -93,19 +112,6 @@ async fn an_autoscaler_takes_over_and_gives_back_without_a_jump() {
         .await;
     world.bring_up().await;
     assert_eq!(replicas(&world).await, Some(3));
-    let owners = |server: &Deployment| -> Vec<String> {
-        let owns = |fields: &serde_json::Value| fields.pointer("/f:spec/f:replicas").is_some();
-        let entries = server.managed_fields().iter();
-        entries
-            .filter(|entry| {
-                entry
-                    .fields_v1
-                    .as_ref()
-                    .is_some_and(|fields| owns(&fields.0))
-            })
-            .filter_map(|entry| entry.manager.clone())
-            .collect()
-    };
     let live: Deployment = world.api().get("demo-server").await.expect("the server");
     assert_eq!(owners(&live), ["chatapp-operator-former"]);
 
