@@ -1,12 +1,16 @@
 //! The platform's edge as clients outside of the cluster meet it: by host name, on ports 80 and 443. No name server knows the hosts of
 //! the tests: clients are told that they are here.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
-use crate::{certificate::Certificate, forward::Forward};
+use crate::{
+    certificate::Certificate,
+    forward::Forward,
+    wait::{self, Seen},
+};
 
 const NAMESPACE: &str = "traefik";
 const SERVICE: &str = "traefik";
@@ -64,6 +68,15 @@ impl Edge {
             status: status.parse().context("curl's status")?,
             location: location.to_owned(),
         })
+    }
+
+    /// Waits until a page is there: a controller may accept a route some seconds before it serves it.
+    pub async fn until_served(&self, url: &str, authority: &Path, within: Duration) -> Result<()> {
+        wait::until(&format!("{url} to be served"), within, async || {
+            let answer = self.get(url, Some(authority)).await?;
+            Ok(Seen::when(answer.status == 200, || format!("{answer:?}")))
+        })
+        .await
     }
 
     /// What makes Chromium find a host here, and trust what the host shows.

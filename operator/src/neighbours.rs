@@ -44,6 +44,8 @@ async fn look(client: &Client, neighbour: &Neighbour) -> Result<Sight, PassError
         Ok(Some(object)) => Ok(Sight::Found(object)),
         Ok(None) => Ok(Sight::Missing),
         Err(kube::Error::Api(status)) if status.code == 403 => Ok(Sight::Hidden),
+        // Without the CRD (cert-manager isn't installed) nobody speaks of a reason.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Sight::Missing),
         Err(source) => Err(PassError::Read {
             what: format!("{} {}", neighbour.kind, neighbour.name),
             source,

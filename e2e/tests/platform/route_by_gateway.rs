@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) async fn story(world: &World) -> Result<()> {
     world.example.ready(&world.client).await?;
     let name = example::name()?;
-    let certificate = Authority::new()?.certify(HOST)?;
+    let authority = Authority::new()?;
+    let certificate = authority.certify(HOST)?;
     kubectl::apply(example::NAMESPACE, &certificate.secret(SECRET)).await?;
     let gateway = json!({
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
@@ -53,6 +54,8 @@ pub(crate) async fn story(world: &World) -> Result<()> {
     say!("{HOST} after {:.1} s", began.elapsed().as_secs_f64());
 
     let edge = Edge::open().await?;
+    edge.until_served(&format!("https://{HOST}/"), authority.file(), PATIENCE)
+        .await?;
     let arguments = edge.chromium_arguments(HOST, &certificate);
     browser::visit_with(&arguments, async |page| {
         person::chats_by_https(&page, HOST).await

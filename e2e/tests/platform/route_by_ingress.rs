@@ -42,19 +42,16 @@ pub(crate) async fn story(world: &World) -> Result<()> {
     say!("{HOST} after {:.1} s", began.elapsed().as_secs_f64());
 
     let edge = Edge::open().await?;
-    let page = edge
-        .get(&format!("https://{HOST}/"), Some(authority.file()))
+    let page = format!("https://{HOST}/");
+    edge.until_served(&page, authority.file(), person::PATIENCE)
         .await?;
-    ensure!(page == answer(200, ""), "https: {page:?}");
     let plain = edge.get(&format!("http://{HOST}/x?y=z"), None).await?;
     let secure = format!("https://{HOST}/x?y=z");
     ensure!(plain == answer(301, &secure), "http: {plain:?}");
     let unknown = edge.get("https://nobody.example.test/", None).await?;
     ensure!(unknown == answer(404, ""), "an unknown host: {unknown:?}");
     let stranger = Authority::new()?;
-    let distrusted = edge
-        .get(&format!("https://{HOST}/"), Some(stranger.file()))
-        .await;
+    let distrusted = edge.get(&page, Some(stranger.file())).await;
     ensure!(distrusted.is_err(), "a client trusts another authority");
 
     let arguments = edge.chromium_arguments(HOST, &certificate);

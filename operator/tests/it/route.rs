@@ -6,7 +6,7 @@ use k8s_openapi::api::{
     networking::v1::{Ingress, NetworkPolicy},
 };
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
@@ -157,6 +157,15 @@ fn right_to_see(secret: &str) -> [Value; 2] {
     ]
 }
 
+/// How often the operator has asked for the certificate's Secret.
+fn looks(world: &World<'_>) -> usize {
+    let requests = world.requests();
+    let looks = requests
+        .iter()
+        .filter(|request| request.what() == "get secrets/mine");
+    looks.count()
+}
+
 #[tokio::test]
 async fn a_certificate_that_is_missing_is_told_to_whom_lets_the_operator_look() {
     let server = ApiServer::shared().await;
@@ -185,7 +194,14 @@ async fn a_certificate_that_is_missing_is_told_to_whom_lets_the_operator_look() 
     }
     world
         .until("the missing Secret to be told", async || {
+            // One pass for each touch: changes that come too fast are waited out by the operator.
+            let before = looks(&world);
             world.touch_app().await;
+            world
+                .until("a look at the Secret", async || {
+                    (looks(&world) > before).then_some(())
+                })
+                .await;
             let app = world.api::<ChatApp>().get(APP).await.ok()?;
             let told = condition(&app, ConditionType::RouteReady)?;
             (told.reason == "CertificateMissing").then(|| told.message.clone())
@@ -281,6 +297,29 @@ async fn the_servers_open_to_the_world_with_a_route_only() {
     world
         .until("an open policy", async || {
             clients().await.is_null().then_some(())
+        })
+        .await;
+}
+
+/// Nothing else waits for what isn't installed.
+#[tokio::test]
+async fn an_issuer_without_cert_manager_is_written_all_the_same() {
+    // Of its own: the others' has the kind.
+    let server = ApiServer::start().await;
+    server.install_cloudnative_pg().await;
+    let world = World::new(&server, "no-cert-manager").await;
+    world.create_app(spec()).await;
+    world.bring_up().await;
+    let route =
+        json!({"host": "chat.example.org", "ingress": {}, "tls": {"issuerRef": {"name": "le"}}});
+    world
+        .edit::<ChatApp>(APP, json!({"spec": {"route": route}}))
+        .await;
+    world
+        .until("the issuer on the Ingress", async || {
+            let ingresses = world.all::<Ingress>().await;
+            let annotations = ingresses.first()?.annotations();
+            (annotations.get("cert-manager.io/issuer")? == "le").then_some(())
         })
         .await;
 }
