@@ -13,6 +13,7 @@ use e2e::{
     deployed::Deployed,
     kubectl,
     load::Load,
+    pods,
     registry::Registry,
     wait::{self, Seen},
 };
@@ -29,6 +30,7 @@ const IMAGES: &str = "manifests/platform/operator/kustomization.yaml";
 const SYSTEM: &str = "chatapp-system";
 const OPERATOR: &str = "chatapp-operator";
 const ENVIRONMENTS: [&str; 3] = ["chatapp-dev", "chatapp-staging", "chatapp-prod"];
+const APP: &str = "demo";
 const CLIENTS: usize = 4;
 const PACE: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -60,6 +62,9 @@ async fn tell(world: &World, deployed: &Deployed, crd: &str, images: &str) -> Re
     ensure!(!knows_the_field().await?, "the field is known already");
     // The story before may have put something back.
     argocd::until_at_rest(client, &[], PATIENCE).await?;
+    for namespace in ENVIRONMENTS {
+        pods::settled(client, namespace, APP).await?;
+    }
     let before = Live::read(client).await?;
     let load = Load::start(&world.chat, CLIENTS, PACE).await?;
 
