@@ -78,7 +78,8 @@ type Paints = { readonly paint: number; readonly usable: number; readonly shift:
 const first = ({ paint }: Paints) => paint;
 
 async function fresh<T>(browser: Browser, slow: boolean, act: (page: Page, devtools: CDPSession) => Promise<T>) {
-  const context = await browser.newContext();
+  // The window's own size: with one that is emulated, Chromium doesn't tell of letters in the box until something else is painted.
+  const context = await browser.newContext({ viewport: null });
   const page = await context.newPage();
   const devtools = await context.newCDPSession(page);
   if (slow) {
