@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use chatapp_crds::ChatApp;
 use e2e::{chat::Chat, chatapp, forward::Forward, kubectl, namespace, repository};
 use kube::Client;
@@ -85,6 +85,17 @@ pub(crate) fn name() -> Result<String> {
         .as_str()
         .map(ToOwned::to_owned);
     name.with_context(|| format!("{FILE} has no metadata.name"))
+}
+
+/// Waits until it is Ready, and reached under this host.
+pub(crate) async fn ready_at(client: &Client, host: &str, within: Duration) -> Result<()> {
+    let app = chatapp::ready(client, NAMESPACE, &name()?, within).await?;
+    let url = app.status.and_then(|status| status.url);
+    ensure!(
+        url.as_deref() == Some(&format!("https://{host}")),
+        "status.url is {url:?}"
+    );
+    Ok(())
 }
 
 /// A conversation with a ChatApp of the namespace, through its Services.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use chatapp_crds::ConditionType;
 use e2e::{browser, certificate::Authority, chatapp, edge::Edge, kubectl};
 use serde_json::json;
@@ -45,12 +45,7 @@ pub(crate) async fn story(world: &World) -> Result<()> {
 
     let began = Instant::now();
     route(HOST).await?;
-    let app = chatapp::ready(&world.client, example::NAMESPACE, &name, PATIENCE).await?;
-    let url = app.status.and_then(|status| status.url);
-    ensure!(
-        url.as_deref() == Some(&format!("https://{HOST}")),
-        "status.url is {url:?}"
-    );
+    example::ready_at(&world.client, HOST, PATIENCE).await?;
     say!("{HOST} after {:.1} s", began.elapsed().as_secs_f64());
 
     let edge = Edge::open().await?;

@@ -7,7 +7,6 @@ use anyhow::{Context, Result, ensure};
 use e2e::{
     browser,
     certificate::Authority,
-    chatapp,
     edge::{Answer, Edge},
     kubectl,
     wait::{self, Seen},
@@ -33,12 +32,7 @@ pub(crate) async fn story(world: &World) -> Result<()> {
     let began = Instant::now();
     let annotations = json!({BY_TLS_ONLY.0: BY_TLS_ONLY.1});
     route(json!({"secretName": SECRET}), &annotations).await?;
-    let app = chatapp::ready(&world.client, example::NAMESPACE, &name, example::PATIENCE).await?;
-    let url = app.status.and_then(|status| status.url);
-    ensure!(
-        url.as_deref() == Some(&format!("https://{HOST}")),
-        "status.url is {url:?}"
-    );
+    example::ready_at(&world.client, HOST, example::PATIENCE).await?;
     say!("{HOST} after {:.1} s", began.elapsed().as_secs_f64());
 
     let edge = Edge::open().await?;

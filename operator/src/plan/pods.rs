@@ -87,14 +87,17 @@ fn pod_trouble(pod: &Pod) -> Option<Verdict> {
 
 /// Whether the pod serves.
 pub(crate) fn is_ready(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none() && has_condition(pod, "Ready")
+}
+
+fn has_condition(pod: &Pod, type_: &str) -> bool {
     let conditions = pod
         .status
         .iter()
         .flat_map(|status| status.conditions.iter().flatten());
-    pod.metadata.deletion_timestamp.is_none()
-        && conditions
-            .into_iter()
-            .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    conditions
+        .into_iter()
+        .any(|condition| condition.type_ == type_ && condition.status == "True")
 }
 
 /// The image that keeps a pod from its start because the kubelet can't get it.
@@ -123,13 +126,7 @@ pub(crate) fn if_its_node_is_gone(pod: &Pod) -> String {
 
 /// Whether it was ended for its node's sake. It is no failure of the Job's.
 pub(crate) fn is_disrupted(pod: &Pod) -> bool {
-    let conditions = pod
-        .status
-        .iter()
-        .flat_map(|status| status.conditions.iter().flatten());
-    conditions
-        .into_iter()
-        .any(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")
+    has_condition(pod, "DisruptionTarget")
 }
 
 pub(crate) fn has_ended(pod: &Pod) -> bool {

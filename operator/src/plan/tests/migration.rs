@@ -2,12 +2,18 @@
 
 use super::*;
 
+/// One is there, and the Job of its change to the other has begun.
+fn migrating(from: &ChatApp, to: &ChatApp) -> World {
+    let mut world = World::installed(from);
+    world.pass(to);
+    world.pass(to);
+    world
+}
+
 #[test]
 fn a_failed_migration_keeps_the_former_version_and_is_undone_by_the_former_spec() {
     let (one, two) = (chatapp("server:1"), chatapp("server:2"));
-    let mut world = World::installed(&one);
-    world.pass(&two);
-    world.pass(&two);
+    let mut world = migrating(&one, &two);
     world.job_ends("Failed");
     let job = world.job();
     let ended = json!({"name": "migrate", "image": "server:2", "imageID": "", "ready": false, "restartCount": 0,
@@ -114,9 +120,7 @@ fn a_spec_that_changes_while_a_migration_runs_waits_for_its_end() {
         chatapp("server:2"),
         chatapp("server:3"),
     );
-    let mut world = World::installed(&one);
-    world.pass(&two);
-    world.pass(&two);
+    let mut world = migrating(&one, &two);
     let running = world.job();
     world.pod(
         Component::Migration,
@@ -247,9 +251,7 @@ fn a_retry_annotation_runs_a_failed_migration_again_without_rolling_pods() {
     assert_eq!(template(&world), before);
 
     let mut two = chatapp("server:2");
-    let mut world = World::installed(&one);
-    world.pass(&two);
-    world.pass(&two);
+    let mut world = migrating(&one, &two);
     world.job_ends("Failed");
     let failed = world.job();
     two.metadata.annotations.get_or_insert_default().insert(
@@ -269,9 +271,7 @@ fn a_pod_that_does_not_end_is_named_with_its_node() {
         chatapp("server:2"),
         chatapp("server:3"),
     );
-    let mut world = World::installed(&one);
-    world.pass(&two);
-    world.pass(&two);
+    let mut world = migrating(&one, &two);
     let job = world.job();
     world.pod(
         Component::Migration,
@@ -294,9 +294,7 @@ fn a_pod_that_does_not_end_is_named_with_its_node() {
 #[test]
 fn a_job_that_may_not_create_its_pod_says_why() {
     let (one, two) = (chatapp("server:1"), chatapp("server:2"));
-    let mut world = World::installed(&one);
-    world.pass(&two);
-    world.pass(&two);
+    let mut world = migrating(&one, &two);
     let job = world.job();
     world.object(Kind::Job, &job)["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:30Z");
     let asked = |world: &World, before: &str| {
