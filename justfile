@@ -45,7 +45,7 @@ plugin folder="~/.local/bin":
     @"{{ cluster }}/plugin.sh" {{ folder }}
 
 # Everything: lint, unit, integration, and end to end on the real cluster
-test: lint test-unit test-page up test-e2e test-life
+test: lint test-unit test-page up _test-e2e-and-outage test-life
 
 # Formatting, lints and types, of all languages
 lint: (_prepare "packages" "page" "pipelines")
@@ -78,6 +78,14 @@ test-page: (_prepare "packages" "page")
 # End-to-end tests on the cluster that `up` started: all stories, or those with NAME in their name
 test-e2e *name:
     @"{{ cluster }}/e2e.sh" "$@"
+
+# The operator through ten minutes without an API server (one of its own, not the cluster's)
+test-outage: (_prepare "tools")
+    cargo test --workspace --locked --test it -- --ignored --exact outage::an_outage_of_ten_minutes_is_survived
+
+# It is nearly all waiting
+[parallel]
+_test-e2e-and-outage: test-e2e test-outage
 
 # A second `up`, `down`, and an `up` that is killed: on the node that `up` started
 test-life:
@@ -112,7 +120,7 @@ ci-test:
 
 # In a pipeline: `up`, all end-to-end tests, and nothing is left running
 ci-e2e:
-    .ci/machine .ci/run up test-e2e test-life
+    .ci/machine .ci/run up _test-e2e-and-outage test-life
 
 # In a pipeline: what `release` does
 ci-release:

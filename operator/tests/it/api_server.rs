@@ -4,6 +4,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
@@ -32,8 +33,11 @@ const OPERATOR_RIGHTS: &str = include_str!("../../../manifests/platform/operator
 pub(crate) struct ApiServer {
     port: u16,
     pub(crate) directory: PathBuf,
-    /// In the order in which they end.
-    processes: Vec<Process>,
+    // They end in this order.
+    controllers: Option<Process>,
+    program: Mutex<Option<Process>>,
+    command: Vec<String>,
+    _etcd: Process,
 }
 
 impl ApiServer {
@@ -92,40 +96,37 @@ impl ApiServer {
             "KILL",
             &directory.display().to_string(),
         );
-        let api_server = Process::start(
-            &[
-                programs.join("kube-apiserver").display().to_string(),
-                format!("--etcd-servers={etcd_url}"),
-                "--bind-address=127.0.0.1".to_owned(),
-                "--advertise-address=127.0.0.1".to_owned(),
-                "--endpoint-reconciler-type=none".to_owned(),
-                format!("--secure-port={port}"),
-                format!("--cert-dir={}", file("certificates")),
-                "--service-cluster-ip-range=10.0.0.0/16".to_owned(),
-                "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-                format!(
-                    "--service-account-signing-key-file={}",
-                    file("accounts.key")
-                ),
-                format!("--service-account-key-file={}", file("accounts.pub")),
-                format!("--token-auth-file={}", file("tokens.csv")),
-                "--authorization-mode=RBAC".to_owned(),
-                // Stricter than the default: who sets an owner must have a say about the owner.
-                "--enable-admission-plugins=OwnerReferencesPermissionEnforcement".to_owned(),
-                format!("--audit-policy-file={}", file("audit-policy.yaml")),
-                format!("--audit-log-path={}", file("audit.log")),
-            ],
-            &[],
-            &directory.join("kube-apiserver.log"),
-            "KILL",
-            "",
-        );
+        let command = vec![
+            programs.join("kube-apiserver").display().to_string(),
+            format!("--etcd-servers={etcd_url}"),
+            "--bind-address=127.0.0.1".to_owned(),
+            "--advertise-address=127.0.0.1".to_owned(),
+            "--endpoint-reconciler-type=none".to_owned(),
+            format!("--secure-port={port}"),
+            format!("--cert-dir={}", file("certificates")),
+            "--service-cluster-ip-range=10.0.0.0/16".to_owned(),
+            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+            format!(
+                "--service-account-signing-key-file={}",
+                file("accounts.key")
+            ),
+            format!("--service-account-key-file={}", file("accounts.pub")),
+            format!("--token-auth-file={}", file("tokens.csv")),
+            "--authorization-mode=RBAC".to_owned(),
+            // Stricter than the default: who sets an owner must have a say about the owner.
+            "--enable-admission-plugins=OwnerReferencesPermissionEnforcement".to_owned(),
+            format!("--audit-policy-file={}", file("audit-policy.yaml")),
+            format!("--audit-log-path={}", file("audit.log")),
+        ];
         let server = Self {
             port,
             directory,
-            processes: vec![api_server, etcd],
+            controllers: None,
+            program: Mutex::default(),
+            command,
+            _etcd: etcd,
         };
-        server.wait_until_ready().await;
+        server.run().await;
         server.install_crd().await;
         server.apply(&documents(OPERATOR_NAMESPACE)).await;
         let mut rights = documents(OPERATOR_RIGHTS);
@@ -136,6 +137,23 @@ impl ApiServer {
             .wait_until_served("sillychat.io/v1alpha1", "ChatApp")
             .await;
         server
+    }
+
+    /// Starts the program, which isn't running, and waits until it serves.
+    pub(crate) async fn run(&self) {
+        let log = self.directory.join("kube-apiserver.log");
+        let program = Process::start(&self.command, &[], &log, "KILL", "");
+        self.program().replace(program);
+        self.wait_until_ready().await;
+    }
+
+    /// Ends the program as the kernel does. What it has stored stays.
+    pub(crate) fn kill(&self) {
+        self.program().take();
+    }
+
+    fn program(&self) -> MutexGuard<'_, Option<Process>> {
+        self.program.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Our CRD.
@@ -177,7 +195,7 @@ impl ApiServer {
             "KILL",
             "",
         );
-        self.processes.insert(0, controllers);
+        self.controllers = Some(controllers);
     }
 
     async fn wait_until_ready(&self) {

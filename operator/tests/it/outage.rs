@@ -59,6 +59,69 @@ async fn after_an_outage_work_goes_on_by_itself() {
 }
 
 #[tokio::test]
+#[ignore = "takes eleven minutes: ./just test-outage"]
+async fn an_outage_of_ten_minutes_is_survived() {
+    let server = ApiServer::start().await;
+    server.install_cloudnative_pg().await;
+    let world = World::without_operator(&server, "long-outage").await;
+    let start = |name: &'static str| {
+        let lease = ["--lease-namespace", "chatapp-system"];
+        let options = Options {
+            arguments: lease.map(str::to_owned).into(),
+            ..Options::default()
+        };
+        Operator::spawn(&server, &world.directory, name, options)
+    };
+    let first = start("first");
+    first.until_answer("readyz", "leading").await;
+    let second = start("second");
+    second.until_answer("readyz", "standing by, first-").await;
+    let operators = [first, second];
+    world.create_app(spec()).await;
+    world.bring_up().await;
+
+    server.kill();
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    for second in 0..600 {
+        seconds.tick().await;
+        for operator in &operators {
+            let (status, text) = operator.ask("livez").await.expect("an answer");
+            assert_eq!(
+                status, 200,
+                "after {second} s, no restart would help: {text}"
+            );
+        }
+    }
+    for operator in &operators {
+        operator
+            .until_answer("metrics", "chatapp_operator_leader 0")
+            .await;
+    }
+    server.run().await;
+    let start = Instant::now();
+    let before = world.requests().len();
+    let change = json!({"spec": {"server": {"replicas": 5}}});
+    world.edit::<ChatApp>(APP, change).await;
+    world
+        .until("the change", async || {
+            let live: Deployment = world.api().get("demo-server").await.ok()?;
+            (live.spec?.replicas == Some(5)).then_some(())
+        })
+        .await;
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    world.bring_up().await;
+    let requests = world.requests().split_off(before);
+    let changes = requests.iter().filter(|request| {
+        request.is_change_by_operator() && request.what() == "patch deployments/demo-server"
+    });
+    assert_eq!(changes.count(), 1, "of two operators one works");
+    let [first, second] = operators;
+    first.stop();
+    second.stop();
+}
+
+#[tokio::test]
 async fn passes_under_way_are_finished_before_the_end() {
     let server = ApiServer::shared().await;
     let mut world = World::without_operator(server, "stop").await;
