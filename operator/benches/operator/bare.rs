@@ -26,7 +26,8 @@ use crate::{
 
 const LIMIT: Duration = Duration::from_mins(20);
 
-/// What the operator has applied in these requests.
+/// What the operator has applied in these requests: ChatApp by ChatApp, what makes pods last, as anybody would apply it. (Kind by kind the
+/// API server does the same work a sixth faster, but no client knows all ChatApps beforehand.)
 pub(crate) async fn objects(client: &Client, requests: &Requests) -> anyhow::Result<Vec<Value>> {
     let mut objects = Vec::new();
     for resource in &requests.resources {
@@ -42,6 +43,14 @@ pub(crate) async fn objects(client: &Client, requests: &Requests) -> anyhow::Res
             found.filter_map(|object| applied::of(&object, &list.types.api_version, kind));
         objects.extend(applied);
     }
+    objects.sort_by_cached_key(|object| {
+        let app = [
+            "/metadata/namespace",
+            "/metadata/labels/sillychat.io~1chatapp",
+        ]
+        .map(|pointer| text(object, pointer));
+        (app, is_brought_up(object))
+    });
     Ok(objects)
 }
 
@@ -65,13 +74,6 @@ pub(crate) struct Cost {
 pub(crate) async fn make(objects: &[Value], how: How) -> anyhow::Result<Cost> {
     let server = ApiServer::start().await;
     server.install_cloudnative_pg().await;
-    let text = |object: &Value, pointer: &str| {
-        object
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
     let administrator = server.client().await;
     let namespaces: std::collections::BTreeSet<String> = objects
         .iter()
@@ -81,9 +83,7 @@ pub(crate) async fn make(objects: &[Value], how: How) -> anyhow::Result<Cost> {
         apps::create_namespace(&administrator, &namespace).await?;
     }
     let stand_ins = StandIns::start(&administrator);
-    let moving = objects.iter().filter(|object| {
-        ["Deployment", "Job", "Cluster"].contains(&text(object, "/kind").as_str())
-    });
+    let moving = objects.iter().filter(|object| is_brought_up(object));
     let moving = moving.count();
     let client = client(&server).await?;
     let before = (usage::of_servers(&server.directory)?, usage::of_this()?);
@@ -123,6 +123,16 @@ pub(crate) async fn make(objects: &[Value], how: How) -> anyhow::Result<Cost> {
         cpu: servers_cpu + usage::of_this()?.saturating_sub(before.1),
         writes: objects.len(),
     })
+}
+
+fn text(object: &Value, pointer: &str) -> String {
+    let text = object.pointer(pointer).and_then(Value::as_str);
+    text.unwrap_or_default().to_owned()
+}
+
+/// Whether a stand-in has its part in it.
+fn is_brought_up(object: &Value) -> bool {
+    ["Deployment", "Job", "Cluster"].contains(&text(object, "/kind").as_str())
 }
 
 async fn client(server: &ApiServer) -> anyhow::Result<Client> {
