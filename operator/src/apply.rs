@@ -30,7 +30,7 @@ pub(crate) const FIELD_MANAGER: &str = "chatapp-operator";
 const FORMER_MANAGER: &str = "chatapp-operator-former";
 
 /// Annotation of every child: hash of all that we wanted of it when we applied it last. A comparison of fields doesn't notice
-/// a field that we no longer set; this does.
+/// a field that we no longer set; this does. An object without it is looked at before it is changed.
 pub(crate) const HASH_ANNOTATION: &str = "sillychat.io/applied-hash";
 
 /// No object has this version: the first thing that is stored gets a higher one. A patch that asks for it applies only where there
@@ -121,6 +121,7 @@ async fn apply_to_known(
         None => patched["metadata"]["resourceVersion"] = json!(VERSION_OF_NOTHING),
         Some(live)
             if child.given_up.is_none()
+                && live["metadata"]["annotations"][HASH_ANNOTATION].is_string()
                 && !keeps_owner(live, wanted)
                 && owner.ownership_of_value(live) == Ownership::Ours =>
         {
@@ -164,7 +165,7 @@ async fn apply_to_present(
             Ownership::Ours if is_as_wanted(&present, wanted, owner) => {
                 return Ok(Applied::Unchanged);
             }
-            Ownership::Ours => {}
+            Ownership::Ours => disown_updates(client, namespace, &present).await?,
             Ownership::LeftBehind if ownership::is_marked(&present) => {
                 // First this, at one stroke: of two that want it one gets it.
                 merge(
@@ -188,22 +189,18 @@ async fn apply_to_present(
         // Should it be deleted and made anew by somebody else right now, the API server refuses.
         patched["metadata"]["uid"] = present["metadata"]["uid"].clone();
     }
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    let result = api
-        .patch(child.name(), &params, &Patch::Apply(&patched))
-        .await;
-    let result = match result {
+    let apply = async || {
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        api.patch(child.name(), &params, &Patch::Apply(&patched))
+            .await
+    };
+    let result = match apply().await {
         Err(kube::Error::Api(status))
             if status.code == 422 && patched["metadata"]["uid"].is_string() =>
         {
-            // Server-side apply adds our entry of a list to one that somebody has changed the key of (the port of a Service),
-            // and the two of them are refused for ever. A merge patch writes lists as a whole.
-            let params = PatchParams {
-                field_manager: Some(FIELD_MANAGER.to_owned()),
-                ..PatchParams::default()
-            };
-            api.patch(child.name(), &params, &Patch::Merge(&patched))
-                .await
+            let merged = overwrite(api, child, patched.clone()).await?;
+            disown_updates(client, namespace, &merged).await?;
+            apply().await
         }
         other => other,
     };
@@ -218,6 +215,49 @@ async fn apply_to_present(
         .await?;
     }
     Ok(applied)
+}
+
+/// Server-side apply adds our entry of a list to one that somebody has changed the key of (the port of a Service), and our value to
+/// what somebody has put in its place (that of a variable), and the two of them are refused for ever. A merge patch writes lists as
+/// a whole. What it writes is an update's, not yet [`apply`]'s: until it is, the object has no hash.
+async fn overwrite(
+    api: &Api<DynamicObject>,
+    child: &Child,
+    mut patched: Value,
+) -> Result<Value, ApplyError> {
+    patched["metadata"]["annotations"][HASH_ANNOTATION] = Value::Null;
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let merged = api
+        .patch(child.name(), &params, &Patch::Merge(&patched))
+        .await;
+    Ok(json!(merged.map_err(|source| error(child, source))?))
+}
+
+/// Takes us out of the owners of what we have written by an update: an apply that leaves such a field out would leave it in place.
+async fn disown_updates(
+    client: &Client,
+    namespace: &str,
+    object: &Value,
+) -> Result<(), ApplyError> {
+    let is_update = |entry: &Value| {
+        entry["manager"] == FIELD_MANAGER
+            && entry["operation"] == "Update"
+            && entry["subresource"].is_null()
+    };
+    let managers = object.pointer("/metadata/managedFields");
+    let managers = managers.and_then(Value::as_array);
+    let (ours, others): (Vec<&Value>, Vec<&Value>) = managers
+        .into_iter()
+        .flatten()
+        .partition(|entry| is_update(entry));
+    if ours.is_empty() {
+        return Ok(());
+    }
+    let change = json!({"metadata": {"managedFields": others}});
+    merge(client, namespace, object, change).await
 }
 
 /// The garbage collector must not find an owner where we want none.

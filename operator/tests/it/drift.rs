@@ -1,15 +1,16 @@
 //! What somebody changes by hand comes back; what the operator has no opinion about stays.
 
+use chatapp_crds::ChatApp;
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service, networking::v1::NetworkPolicy};
 use kube::{
     ResourceExt,
     api::{Patch, PatchParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     api_server::ApiServer,
-    world::{World, image, spec},
+    world::{APP, World, image, spec},
 };
 
 const SIDECAR: &str = "sidecar.example.org/inject";
@@ -94,6 +95,58 @@ async fn a_service_whose_port_was_changed_comes_back() {
             (ports(&live) == [("http".to_owned(), 80)]).then_some(())
         })
         .await;
+}
+
+/// Server-side apply would add our value to what somebody has put in its place, and the two of them are refused. What is done about
+/// that leaves us the owner of all that was changed.
+#[tokio::test]
+async fn variables_that_were_changed_come_back_and_go_with_the_spec() {
+    let server = ApiServer::shared().await;
+    let world = World::new(server, "drift-env").await;
+    let mut spec = spec();
+    let [one, other] = ["ONE", "OTHER"].map(|name| json!({"name": name, "value": "ours"}));
+    spec["server"]["env"] = json!([one, other]);
+    world.create_app(spec).await;
+    world.bring_up().await;
+    let servers = world.api::<Deployment>();
+    let variables = |server: Deployment| {
+        let pod = server.spec?.template.spec?;
+        let variables = pod.containers.into_iter().next()?.env?.into_iter();
+        let theirs = variables.filter(|variable| variable.name.starts_with('O'));
+        Some(json!(theirs.collect::<Vec<_>>()))
+    };
+    let until = async |expected: Value| {
+        world
+            .until("the variables", async || {
+                let live = servers.get("demo-server").await.ok()?;
+                (variables(live)? == expected).then_some(())
+            })
+            .await;
+    };
+
+    let from = json!({"fieldRef": {"fieldPath": "metadata.name"}});
+    let env = json!([{"name": "ONE", "value": null, "valueFrom": from}, {"name": "OTHER", "$patch": "delete"}]);
+    let change = json!({"spec": {"template": {"spec": {"containers": [{"name": "chat-server", "env": env}]}}}});
+    let params = PatchParams {
+        field_manager: Some("hand".to_owned()),
+        ..PatchParams::default()
+    };
+    let changed = servers
+        .patch("demo-server", &params, &Patch::Strategic(change))
+        .await;
+    let changed = variables(changed.expect("an edit"));
+    assert_eq!(
+        changed.map(|changed| changed.as_array().map_or(0, Vec::len)),
+        Some(1)
+    );
+    until(json!([one, other])).await;
+    world.bring_up().await;
+
+    for left in [json!([one]), json!([])] {
+        let env = json!({"spec": {"server": {"env": left}}});
+        world.edit::<ChatApp>(APP, env).await;
+        until(left).await;
+    }
 }
 
 #[tokio::test]
