@@ -115,12 +115,15 @@ fn condition(
     }
 }
 
-/// Whether `present` only says how far something has come that was under way before, or has just begun.
+/// Whether `present` only says how far something has come that was under way before, or has just begun. What an upgrade is going to
+/// do is more than that: it is to be read before it is done.
 pub(crate) fn is_under_way(former: Option<&ChatAppStatus>, present: &ChatAppStatus) -> bool {
     let was_under_way = former
         .and_then(|former| former.phase)
         .is_none_or(|phase| phase == Phase::Progressing);
-    was_under_way && present.phase == Some(Phase::Progressing)
+    let upgrade = present.upgrade.as_ref();
+    let is_known = former.and_then(|former| former.upgrade.as_ref()) == upgrade;
+    was_under_way && present.phase == Some(Phase::Progressing) && (upgrade.is_none() || is_known)
 }
 
 /// The conditions that are worth an event: those whose status has changed, and while a human is needed those whose reason has. The
@@ -289,6 +292,28 @@ mod tests {
             assert!(!is_under_way(Some(&progressing), &at(phase)), "{phase:?}");
             assert!(!is_under_way(Some(&at(phase)), &progressing), "{phase:?}");
         }
+    }
+
+    /// A migration begins right after its dry run: who wants to read what it is going to do has no second.
+    #[test]
+    fn what_an_upgrade_is_going_to_do_is_told_at_once() {
+        let upgrading = |migrations: Option<&str>| ChatAppStatus {
+            phase: Some(Phase::Progressing),
+            upgrade: Some(Upgrade {
+                from: "server:1".to_owned(),
+                to: "server:2".to_owned(),
+                migrations: migrations.map(|name| vec![name.to_owned()]),
+            }),
+            ..ChatAppStatus::default()
+        };
+        let (begun, known) = (upgrading(None), upgrading(Some("6 more")));
+        let done = ChatAppStatus {
+            upgrade: None,
+            ..begun.clone()
+        };
+        assert!(!is_under_way(Some(&begun), &known));
+        assert!(is_under_way(Some(&known), &known));
+        assert!(is_under_way(Some(&known), &done), "the page is to come");
     }
 
     #[test]
