@@ -110,7 +110,7 @@ pub(crate) fn plan(
             ),
             None,
         ),
-        Standing::Present(run) => (verdict(app, &run), Some(task.job(app))),
+        Standing::Present(run) => (verdict(app, &run, server.is_some()), Some(task.job(app))),
         Standing::Absent if !database.is_done() => (waiting_for_database(), None),
         Standing::Absent => {
             let job = task.job(app);
@@ -127,15 +127,22 @@ pub(crate) fn plan(
     }
 }
 
-fn verdict(app: &ChatApp, run: &Run) -> Verdict {
+/// `has_servers`: a version was let through before, and somebody may have deleted what runs it.
+fn verdict(app: &ChatApp, run: &Run, has_servers: bool) -> Verdict {
     let serving = app.status.as_ref().and_then(|status| status.image.as_ref());
-    let (serves_on, undo) = match serving {
-        Some(image) => (
-            "; the former version serves on",
-            format!(", or go back: spec.server.image: {image}"),
+    let serves_on = match serving {
+        Some(_) if has_servers => "; the former version serves on".to_owned(),
+        Some(_) => format!(
+            "; Deployment {} is gone, and with it the former version",
+            names::server(app)
         ),
-        None => ("", String::new()),
+        None => String::new(),
     };
+    // One that has served last may be back already, and later servers have never come up.
+    let former = serving.filter(|image| **image != app.spec.server.image);
+    let undo = former.map_or_else(String::new, |image| {
+        format!(", or go back: spec.server.image: {image}")
+    });
     match run.progress() {
         Progress::Running(message) => Verdict::waiting("Migrating", message),
         Progress::TriedAgain { why, is_persistent } => run::tried_again(
@@ -145,7 +152,7 @@ fn verdict(app: &ChatApp, run: &Run) -> Verdict {
         ),
         Progress::Stuck(verdict) => verdict,
         Progress::Failed { refused: true, why } => {
-            let way_out = serving.map_or_else(
+            let way_out = former.map_or_else(
                 || "write an image of that release or a later one to spec.server.image".to_owned(),
                 |image| format!("go back: spec.server.image: {image}"),
             );

@@ -347,3 +347,65 @@ fn a_pod_of_a_migration_that_was_deleted_by_hand_holds_the_next_one_back() {
         "WaitingForFormerMigration"
     );
 }
+
+/// One serves, two has migrated and its servers crash, and then one is refused.
+#[test]
+fn the_way_out_is_never_the_present_spec() {
+    let (one, two) = (chatapp("server:1"), chatapp("server:2"));
+    let mut world = migrating(&one, &two);
+    world.jobs_end(&two);
+    let mut back = one;
+    back.status = Some(chatapp_crds::ChatAppStatus {
+        image: Some("server:1".to_owned()),
+        ..chatapp_crds::ChatAppStatus::default()
+    });
+    world.pass(&back);
+    world.pass(&back);
+    let job = world.job();
+    for (code, reason, told) in [
+        (
+            5,
+            "MigrationRefused",
+            "write an image of that release or a later one to spec.server.image",
+        ),
+        (1, "MigrationFailed", "It is not tried again by itself"),
+    ] {
+        world.observed.remove_all(Kind::Pod);
+        let ended = json!({"name": "plan", "image": "server:1", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"terminated": {"exitCode": code, "message": "no"}}});
+        world.pod(Component::Migration, Some(&job), &ended);
+        world.object(Kind::Pod, "pod-0")["status"]["phase"] = json!("Failed");
+        world.job_ends("Failed");
+        let plan = world.pass(&back);
+        let verdict = verdict(&plan, Migrated).reason();
+        assert_eq!(verdict.reason, reason);
+        assert!(
+            verdict.message.contains(told) && !verdict.message.contains("go back"),
+            "{}",
+            verdict.message
+        );
+    }
+}
+
+#[test]
+fn a_former_version_that_is_gone_is_not_said_to_serve() {
+    let (one, mut two) = (chatapp("server:1"), chatapp("server:2"));
+    two.status = Some(chatapp_crds::ChatAppStatus {
+        image: Some("server:1".to_owned()),
+        ..chatapp_crds::ChatAppStatus::default()
+    });
+    let mut world = migrating(&one, &two);
+    world.job_ends("Failed");
+    let told = |world: &mut World| {
+        let plan = world.pass(&two);
+        verdict(&plan, Migrated).reason().message.clone()
+    };
+    assert!(told(&mut world).contains("the former version serves on"));
+    world.observed.remove(Kind::Deployment, "demo-server");
+    let told = told(&mut world);
+    assert!(
+        told.contains("; Deployment demo-server is gone, and with it the former version. ")
+            && told.contains("or go back: spec.server.image: server:1"),
+        "{told}"
+    );
+}
