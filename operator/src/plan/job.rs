@@ -23,7 +23,7 @@ use super::{
     ownership::{Owner, Ownership},
     pods,
     run::Run,
-    server, workload,
+    server, suspend, workload,
 };
 
 /// Annotation of a Job: what it does once, whatever image and settings it does it with.
@@ -151,10 +151,11 @@ impl Task {
             is_task(job, &self.key) && !is_leaving(job) && condition(job, &["Complete"]).is_some()
         };
         let complete = others.iter().position(is_complete);
-        let kept = complete.or_else(|| others.iter().position(|job| job.name_any() == name));
+        let pods = observed.pods_of(self.component);
+        let is_wanted = |job: &Job| job.name_any() == name && !suspend::is_idle(app, job, &pods);
+        let kept = complete.or_else(|| others.iter().position(is_wanted));
         let kept = kept.map(|place| others.swap_remove(place));
         let deletions = others.iter().filter_map(Deletion::of).collect();
-        let pods = observed.pods_of(self.component);
         let former = match complete {
             Some(_) => None,
             None => former(&others, kept.as_ref(), &pods).or_else(|| of_former_app(app, observed)),

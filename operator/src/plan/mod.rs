@@ -274,6 +274,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
             migration.deletions,
             import.deletions,
             content.deletions,
+            suspend::idle_purges(app, observed),
             stuck,
             pruned,
         ]

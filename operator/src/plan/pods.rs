@@ -133,6 +133,15 @@ pub(crate) fn has_ended(pod: &Pod) -> bool {
     matches!(phase(pod), "Succeeded" | "Failed")
 }
 
+/// Whether one of its containers runs: neither one that waits for its image or its volumes, nor one that nobody has a node for.
+pub(crate) fn is_at_work(pod: &Pod) -> bool {
+    let runs = |container: &ContainerStatus| {
+        let state = container.state.as_ref();
+        state.is_some_and(|state| state.running.is_some())
+    };
+    !has_ended(pod) && (phase(pod) == "Running" || container_statuses(pod).any(runs))
+}
+
 /// What an event of this reason says of the pod.
 fn told<'a>(pod: &'a Pod, reason: &str) -> Option<&'a str> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;

@@ -216,8 +216,8 @@ fn the_reason_is_one_line_with_the_object_and_the_field() {
         (
             "DatabaseReady",
             "Suspending",
-            "spec.suspend: pods are being stopped",
-            "chatapp/demo (spec.suspend)",
+            "spec.suspend: pod demo-server-1, pod demo-server-2 are being stopped",
+            "pod/demo-server-1 (spec.suspend)",
         ),
     ];
     for (type_, reason, message, expected) in cases {

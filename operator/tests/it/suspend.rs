@@ -99,3 +99,39 @@ async fn it_stops_keeps_its_database_and_goes_on() {
     );
     assert_eq!(status.image.as_deref(), Some(image));
 }
+
+/// Nobody is asked to run it again.
+#[tokio::test]
+async fn a_migration_that_waits_for_its_next_try_is_made_again_when_the_app_goes_on() {
+    let server = ApiServer::shared().await;
+    let world = World::new(server, "suspend-migration").await;
+    world.create_app(spec()).await;
+    world.report_cluster(3, "healthy").await;
+    let job = world.until_job().await;
+    world
+        .end_pod(&job, &[("plan", 1, &json!("no route"))])
+        .await;
+    world
+        .until_reason(ConditionType::Migrated, "MigrationRetrying")
+        .await;
+
+    world
+        .edit::<ChatApp>(APP, json!({"spec": {"suspend": true}}))
+        .await;
+    world
+        .until("hibernation", async || {
+            world.collect_garbage().await;
+            let cluster = world.clusters().get("demo-db").await.ok()?;
+            (cluster.annotations().get(HIBERNATION)? == "on").then_some(())
+        })
+        .await;
+    assert_eq!(world.all::<Job>().await, []);
+
+    world
+        .edit::<ChatApp>(APP, json!({"spec": {"suspend": null}}))
+        .await;
+    let again = world.until_job().await;
+    assert_eq!(again.metadata.name, job.metadata.name);
+    assert_ne!(again.uid(), job.uid());
+    world.bring_up().await;
+}

@@ -77,6 +77,17 @@ enum Event {
     /// Somebody deletes what serves.
     DeploymentsVanish,
     ContentVanishes,
+    /// Somebody stops the app, or has it go on.
+    Suspend(bool),
+}
+
+impl Event {
+    /// What it does to the spec.
+    fn edits(self, app: &mut ChatApp) {
+        if let Self::Suspend(suspend) = self {
+            app.spec.suspend = suspend;
+        }
+    }
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -89,13 +100,15 @@ fn any_event() -> impl Strategy<Value = Event> {
         Event::JobsVanish,
         Event::DeploymentsVanish,
         Event::ContentVanishes,
+        Event::Suspend(true),
+        Event::Suspend(false),
     ])
 }
 
 impl World {
     fn happens(&mut self, event: Event) {
         match event {
-            Event::Pass => {}
+            Event::Pass | Event::Suspend(_) => {}
             Event::Success => self.controllers_act(),
             Event::JobsFail => {
                 for job in self.observed.ours::<Job>() {
@@ -117,6 +130,11 @@ impl World {
             Event::DeploymentsVanish => self.observed.remove_all(Kind::Deployment),
             Event::ContentVanishes => self.observed.content = None,
         }
+    }
+
+    fn has_unended_jobs(&self) -> bool {
+        let jobs = self.observed.ours::<Job>();
+        jobs.iter().any(|job| !job::has_ended(job))
     }
 
     /// As the API server gives the objects back: without what is empty, with quantities written its way, with defaults, and with
@@ -281,15 +299,16 @@ proptest! {
     #[test]
     fn the_same_is_planned_again(history in any_history()) {
         let mut world = World::of(&history[0].0);
-        for (app, events) in &history {
-            world.has_content_of(app);
+        for (mut app, events) in history {
+            world.has_content_of(&app);
             for event in events {
-                let (one, other) = (plan(app, &world.observed), plan(app, &world.observed));
+                let (one, other) = (plan(&app, &world.observed), plan(&app, &world.observed));
                 prop_assert_eq!(&one.children, &other.children);
                 prop_assert_eq!(&one.deletions, &other.deletions);
                 prop_assert_eq!(&one.verdicts, &other.verdicts);
-                world.pass(app);
-                world.happens(*event);
+                world.pass(&app);
+                world.happens(event);
+                event.edits(&mut app);
             }
         }
     }
@@ -297,22 +316,32 @@ proptest! {
     #[test]
     fn the_last_spec_alone_decides_where_it_ends(history in any_history()) {
         let mut last = history.last().expect("one").0.clone();
-        // What never came up has no servers to stop.
-        last.spec.suspend = false;
-        // Jobs that have failed want to be asked again.
-        let retry = chatapp_crds::RETRY_MIGRATION_ANNOTATION.to_owned();
-        last.metadata.annotations.get_or_insert_default().insert(retry, "last".to_owned());
-
         let mut long = World::of(&last);
-        for (app, events) in &history {
-            long.has_content_of(app);
+        let mut has_failed = false;
+        for (mut app, events) in history {
+            long.has_content_of(&app);
             for event in events {
-                long.pass(app);
+                long.pass(&app);
                 let running = long.observed.ours::<Job>().into_iter();
                 let running = running.filter(|job| names::is_of(job, Component::Migration) && !job::has_ended(job));
                 prop_assert!(running.count() < 2, "two migrations at once");
-                long.happens(*event);
+                // A stop lets no Job fail.
+                has_failed |= matches!(event, Event::JobsFail) && !app.spec.suspend && long.has_unended_jobs();
+                long.happens(event);
+                event.edits(&mut app);
             }
+        }
+        if has_failed {
+            // Jobs that have failed want to be asked again.
+            let retry = chatapp_crds::RETRY_MIGRATION_ANNOTATION.to_owned();
+            last.metadata.annotations.get_or_insert_default().insert(retry, "last".to_owned());
+        }
+        if last.spec.suspend {
+            for (type_, verdict) in long.settle(&last).verdicts {
+                prop_assert!(verdict.is_done() || verdict.reason().reason == SUSPENDED, "{:?}: {:?}", type_, verdict);
+            }
+            // What never came up has no servers to stop: it is compared when it goes on.
+            last.spec.suspend = false;
         }
         let long_plan = long.settle(&last);
         let mut short = World::of(&last);

@@ -54,3 +54,112 @@ fn a_suspended_app_stops_its_pods_then_its_database_and_comes_back() {
         "ClusterHibernated"
     );
 }
+
+/// It is upgraded and then stopped: what the Job of its migration does meanwhile.
+fn stopped_in_a_migration(container: Option<&Value>) -> (World, Plan) {
+    let mut world = World::installed(&chatapp("server:1"));
+    let two = chatapp("server:2");
+    world.pass(&two);
+    world.pass(&two);
+    let job = world.job();
+    if let Some(container) = container {
+        world.pod(Component::Migration, Some(&job), container);
+    }
+    let plan = world.pass(&stopped());
+    (world, plan)
+}
+
+fn stopped() -> ChatApp {
+    let mut app = chatapp("server:2");
+    app.spec.suspend = true;
+    app
+}
+
+fn hibernates(plan: &Plan) -> bool {
+    let cluster = child_of_kind(plan, "Cluster");
+    cluster.object["metadata"]["annotations"]["cnpg.io/hibernation"] == "on"
+}
+
+fn told(plan: &Plan) -> String {
+    verdict(plan, Migrated).reason().message.clone()
+}
+
+#[test]
+fn a_job_that_can_not_start_or_waits_for_its_next_try_goes_and_is_made_again() {
+    let unpullable = waiting_container("ImagePullBackOff", "Back-off pulling image");
+    let unmountable = waiting_container("PodInitializing", "");
+    for container in [Some(&unpullable), Some(&unmountable), None] {
+        let (mut world, plan) = stopped_in_a_migration(container);
+        let uid = format!("uid-of-{}", world.job());
+        assert_eq!(
+            deleted(&plan)
+                .into_iter()
+                .filter(|(kind, _)| *kind == "Job")
+                .collect::<Vec<_>>(),
+            [("Job", uid.as_str())]
+        );
+        assert!(!world.has_job(), "nor is it made again");
+        assert!(!hibernates(&plan), "before its pod has gone, too");
+
+        world.observed.remove_all(Kind::Pod);
+        world.rolls_out("demo-server");
+        assert!(hibernates(&world.pass(&stopped())));
+        assert!(!world.has_job());
+        world.controllers_act();
+        let plan = world.pass(&stopped());
+        assert_eq!(verdict(&plan, DatabaseReady).reason().reason, SUSPENDED);
+
+        world.cluster()["metadata"]["annotations"] = json!({});
+        world.database_is_ready();
+        world.upgrade_succeeds(&chatapp("server:2"));
+    }
+}
+
+#[test]
+fn a_job_that_runs_is_waited_for_and_named() {
+    let running = json!({"name": "migrate", "image": "server:2", "imageID": "", "ready": true, "restartCount": 0,
+        "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}});
+    let (mut world, plan) = stopped_in_a_migration(Some(&running));
+    assert_eq!(
+        deleted(&plan)
+            .into_iter()
+            .filter(|(kind, _)| *kind == "Job")
+            .collect::<Vec<_>>(),
+        []
+    );
+    assert!(told(&plan).contains("pod-0"), "{}", told(&plan));
+    world.rolls_out("demo-server");
+    assert!(!hibernates(&world.pass(&stopped())));
+
+    // This try fails: another one would find no database.
+    let pod = world.object(Kind::Pod, "pod-0");
+    pod["status"] = json!({"phase": "Failed"});
+    let job = world.job();
+    let plan = world.pass(&stopped());
+    assert!(!world.has_job(), "{:?}", plan.deletions);
+    assert!(
+        !hibernates(&plan) && told(&plan).contains(&job),
+        "{}",
+        told(&plan)
+    );
+    assert!(hibernates(&world.pass(&stopped())));
+}
+
+#[test]
+fn a_purge_that_can_not_start_goes_too() {
+    let app = with(&json!({"retention": {"days": 30}}));
+    let mut world = World::installed(&app);
+    let labels =
+        json!({"sillychat.io/chatapp": "demo", "app.kubernetes.io/component": "retention"});
+    let owners = json!([{"apiVersion": "batch/v1", "kind": "CronJob", "name": "demo-purge", "uid": "c", "controller": true}]);
+    let job = json!({"metadata": {"name": "demo-purge-1", "uid": "purge", "labels": labels, "ownerReferences": owners}});
+    world.observed.put(Kind::Job, job);
+    world.pod(
+        Component::Retention,
+        Some("demo-purge-1"),
+        &waiting_container("ImagePullBackOff", ""),
+    );
+    assert_eq!(deleted(&world.pass(&app)), []);
+    let stopped = with(&json!({"retention": {"days": 30}, "suspend": true}));
+    assert!(deleted(&world.pass(&stopped)).contains(&("Job", "purge")));
+}
