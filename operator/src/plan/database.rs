@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     Child, Deletion, Observed,
     names::{self, Component},
-    ownership::OWNER_ANNOTATION,
+    ownership::{OWNER_ANNOTATION, Owner, Ownership},
     pods, scheduling, suspend,
     verdict::Verdict,
     workload,
@@ -207,19 +207,35 @@ pub(crate) fn stuck(app: &ChatApp, source: &Source<'_>, observed: &Observed) -> 
 
 /// Why the Cluster can't be as wanted: a ChatApp that adopts one, or whose Cluster was grown by hand, must not ask for less.
 pub(crate) fn refusal(app: &ChatApp, source: &Source<'_>, observed: &Observed) -> Option<Verdict> {
-    let (Source::Cluster(wanted), Some(cluster)) = (source, live(app, observed)) else {
+    let Source::Cluster(wanted) = source else {
         return None;
     };
-    let live = cluster.pointer("/spec/storage/size")?.as_str()?;
-    let shrinks = parse_quantity(&wanted.storage.size)? < parse_quantity(live)?;
-    shrinks.then(|| {
-        let name = cluster.pointer("/metadata/name").and_then(Value::as_str);
-        let message = format!(
-            "Cluster {} has volumes of {live}, which can't shrink: write {live} or more to spec.database.cluster.storage.size",
-            name.unwrap_or_default(),
-        );
-        Verdict::failed("StorageWouldShrink", message)
-    })
+    let size = larger_size(app, wanted, observed)?;
+    let message = format!(
+        "Cluster {} has volumes of {size}, which can't shrink: write {size} or more to spec.database.cluster.storage.size",
+        names::database(app),
+    );
+    Some(Verdict::failed("StorageWouldShrink", message))
+}
+
+/// The size of the volumes, if less is wanted.
+fn larger_size<'a>(app: &ChatApp, wanted: &Cluster, observed: &'a Observed) -> Option<&'a str> {
+    let size = live(app, observed)?
+        .pointer("/spec/storage/size")?
+        .as_str()?;
+    (parse_quantity(&wanted.storage.size)? < parse_quantity(size)?).then_some(size)
+}
+
+/// The `Cluster` to apply. One whose volumes are too large keeps them and is as wanted otherwise: the policy of deletion above all,
+/// since the garbage collector asks nobody. `None`: nor is one adopted that can't be as wanted.
+pub(crate) fn applied(app: &ChatApp, wanted: &Cluster, observed: &Observed) -> Option<Child> {
+    let mut child = cluster(app, wanted);
+    if let Some(size) = larger_size(app, wanted, observed) {
+        let is_ours = |live: &&Value| Owner::of(app).ownership_of_value(live) == Ownership::Ours;
+        live(app, observed).filter(is_ours)?;
+        child.object["spec"]["storage"]["size"] = json!(size);
+    }
+    Some(child)
 }
 
 /// Whether the database accepts what the ChatApp asks of it.

@@ -189,7 +189,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
         return no_database(app);
     };
     let refusal = database::refusal(app, &source, observed);
-    // Without its Cluster it can't stop either.
+    // An app that is to stop has to hear of it, too.
     let stop = match refusal {
         Some(_) => None,
         None => suspend::verdict(app, &source, observed),
@@ -221,7 +221,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     ];
     // Before the pods that they are about.
     children.extend(network::policies(app, &source));
-    children.extend(database_children(app, &source, observed, refusal.is_none()));
+    children.extend(database_children(app, &source, observed));
     children.extend(migration.child);
     children.extend(import.child);
     children.extend(content.children);
@@ -321,12 +321,11 @@ fn no_database(app: &ChatApp) -> Plan {
     }
 }
 
-/// The database, unless it has to stay as it is, with what is in front of it; if it is one of ours and the API server knows the kinds.
+/// The database, with what is in front of it; if it is one of ours and the API server knows the kinds.
 fn database_children(
     app: &ChatApp,
     source: &database::Source<'_>,
     observed: &Observed,
-    may_change: bool,
 ) -> Vec<Child> {
     let database::Source::Cluster(spec) = source else {
         return Vec::new();
@@ -335,8 +334,7 @@ fn database_children(
         return Vec::new();
     }
     let mut children = Vec::new();
-    if may_change {
-        let mut cluster = database::cluster(app, spec);
+    if let Some(mut cluster) = database::applied(app, spec, observed) {
         suspend::hibernate(app, observed, &mut cluster);
         children.push(cluster);
     }

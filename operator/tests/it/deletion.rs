@@ -172,6 +172,35 @@ async fn a_policy_that_changes_back_and_forth_takes_the_owner_off_again() {
         .await;
 }
 
+/// The collector doesn't ask what the Cluster was refused for.
+#[tokio::test]
+async fn a_database_that_was_grown_by_hand_can_still_be_kept() {
+    let server = ApiServer::shared().await;
+    let world = World::new(server, "deletion-grown").await;
+    world.create_app(deleting_spec()).await;
+    world.bring_up().await;
+    let grow = Patch::Merge(json!({"spec": {"storage": {"size": "2Gi"}}}));
+    let grown = world
+        .clusters()
+        .patch(CLUSTER, &PatchParams::default(), &grow)
+        .await;
+    grown.expect("an edit");
+    let type_ = ConditionType::DatabaseReady;
+    world.until_reason(type_, "StorageWouldShrink").await;
+    let keep = json!({"spec": {"database": {"deletionPolicy": "Retain"}}});
+    world.edit::<ChatApp>(APP, keep).await;
+    world.until_reason(type_, "StorageWouldShrink").await;
+
+    delete_app(&world, &DeleteParams::foreground()).await;
+    until_gone(&world).await;
+    let left = cluster(&world).await.expect("the Cluster stays");
+    assert!(
+        left.metadata.deletion_timestamp.is_none() && is_retained(&left),
+        "{left:?}"
+    );
+    assert_eq!(left.data["spec"]["storage"]["size"], "2Gi");
+}
+
 #[tokio::test]
 async fn a_namespace_that_is_deleted_does_not_hang() {
     let server = ApiServer::shared().await;

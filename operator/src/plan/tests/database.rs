@@ -60,20 +60,31 @@ fn a_database_in_trouble_is_told_and_stops_nothing_that_runs() {
 }
 
 #[test]
-fn a_database_larger_than_wanted_stays_as_it_is_and_keeps_its_pool() {
+fn a_database_larger_than_wanted_keeps_its_size_and_its_pool() {
     let mut world = World::installed(&chatapp("server:1"));
     world.cluster()["spec"]["storage"]["size"] = json!("2Gi");
-    for suspend in [false, true] {
+    for (suspend, policy, owners) in [(false, "Delete", 1), (true, "Retain", 0)] {
         let app = with(
-            &json!({"suspend": suspend, "database": {"cluster": {"instances": 2, "image": "postgres:15",
-                "storage": {"size": "1Gi"}, "pooler": {}}}}),
+            &json!({"suspend": suspend, "database": {"deletionPolicy": policy, "cluster": {"instances": 2,
+                "image": "postgres:15", "storage": {"size": "1Gi"}, "pooler": {}}}}),
         );
         let plan = world.pass(&app);
-        let reason = verdict(&plan, DatabaseReady).reason().reason;
-        assert_eq!(reason, "StorageWouldShrink");
-        assert!(child(&plan, "Cluster", "demo-db").is_none());
+        let reason = verdict(&plan, DatabaseReady).reason();
+        assert_eq!(reason.reason, "StorageWouldShrink");
+        assert!(reason.message.contains("write 2Gi"), "{reason:?}");
+        let cluster = &child_of_kind(&plan, "Cluster").object;
+        assert_eq!(cluster["spec"]["storage"]["size"], "2Gi");
+        let found = cluster["metadata"]["ownerReferences"].as_array();
+        assert_eq!(found.map_or(0, Vec::len), owners, "{policy}");
         assert!(child(&plan, "Pooler", "demo-pooler").is_some());
     }
+
+    // One that was left behind is only taken over as it is wanted.
+    world.cluster()["metadata"]["labels"][chatapp_crds::RETAINED_LABEL] = json!("true");
+    let plan = world.pass(&chatapp("server:1"));
+    let reason = verdict(&plan, DatabaseReady).reason().reason;
+    assert_eq!(reason, "StorageWouldShrink");
+    assert!(child(&plan, "Cluster", "demo-db").is_none());
 }
 
 #[test]
