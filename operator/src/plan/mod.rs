@@ -56,6 +56,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use marks::Marks;
+use workload::Workload;
 
 use crate::kinds::Kind;
 
@@ -221,7 +222,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     ];
     // Before the pods that they are about.
     children.extend(network::policies(app, &source));
-    children.extend(database_children(app, &source, observed));
+    children.extend(database_children(app, &source, observed, &server));
     children.extend(migration.child);
     children.extend(import.child);
     children.extend(content.children);
@@ -242,11 +243,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     let status = live
         .and_then(|live| live.status.clone())
         .unwrap_or_default();
-    let pooled = if database.is_done() {
-        pooler::trouble(app, observed)
-    } else {
-        None
-    };
+    let pooled = pooler::trouble(app, observed).filter(|_| database.is_done());
     let mut verdicts: Vec<_> = [
         (
             ConditionType::DatabaseReady,
@@ -321,11 +318,12 @@ fn no_database(app: &ChatApp) -> Plan {
     }
 }
 
-/// The database, with what is in front of it; if it is one of ours and the API server knows the kinds.
+/// The database, with what is in front of it for the servers; if it is one of ours and the API server knows the kinds.
 fn database_children(
     app: &ChatApp,
     source: &database::Source<'_>,
     observed: &Observed,
+    server: &Workload,
 ) -> Vec<Child> {
     let database::Source::Cluster(spec) = source else {
         return Vec::new();
@@ -339,7 +337,8 @@ fn database_children(
         children.push(cluster);
     }
     if observed.knows(Kind::Pooler) {
-        children.extend(pooler::children(app, spec));
+        let template = server.let_through();
+        children.extend(pooler::children(app, spec, observed, template.as_ref()));
     }
     children
 }

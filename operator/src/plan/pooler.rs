@@ -1,8 +1,11 @@
 //! The connection pool between the servers and a CloudNativePG cluster: its `Pooler`. Servers connect through it by its host with
 //! the user and password of the database's URL; migrations and other Jobs go to the database itself.
+//!
+//! It goes after the last server that needs it: what is let through of a former spec is applied with its pool.
 
 use chatapp_crds::{ChatApp, Cluster, ConditionType, PoolMode, Pooler};
-use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
+use serde::Deserialize as _;
 use serde_json::json;
 
 use super::{
@@ -26,10 +29,20 @@ fn wanted(app: &ChatApp) -> Option<&Pooler> {
     app.spec.database.cluster.as_ref()?.pooler.as_ref()
 }
 
-/// The `Pooler` and its disruption budget. CloudNativePG makes a Deployment and a Service of its name.
+/// The `Pooler` and its disruption budget, for the template of the servers that was let through. CloudNativePG makes a Deployment
+/// and a Service of its name.
 /// <https://cloudnative-pg.io/documentation/current/connection_pooling/>
-pub(crate) fn children(app: &ChatApp, cluster: &Cluster) -> Vec<Child> {
-    let Some(pooler) = &cluster.pooler else {
+pub(crate) fn children(
+    app: &ChatApp,
+    cluster: &Cluster,
+    observed: &Observed,
+    servers: Option<&PodTemplateSpec>,
+) -> Vec<Child> {
+    let is_used = servers
+        .and_then(|template| template.spec.as_ref())
+        .is_some_and(connects);
+    let former = || is_used.then(|| former(app, observed)).flatten();
+    let Some(pooler) = cluster.pooler.clone().or_else(former) else {
         return Vec::new();
     };
     let instances = if app.spec.suspend {
@@ -100,11 +113,31 @@ pub(crate) fn trouble(app: &ChatApp, observed: &Observed) -> Option<Verdict> {
 
 /// Whether a server still connects through it: then it stays, although it isn't wanted any more.
 pub(crate) fn is_in_use(observed: &Observed) -> bool {
-    let connects = |pod: &Pod| {
-        let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-        containers
-            .flat_map(|container| container.env.iter().flatten())
-            .any(|variable| variable.name == server::DATABASE_HOST)
-    };
-    observed.pods_of(Component::Server).iter().any(connects)
+    let servers = observed.pods_of(Component::Server);
+    let mut specs = servers.iter().filter_map(|pod| pod.spec.as_ref());
+    specs.any(connects)
+}
+
+fn connects(pod: &PodSpec) -> bool {
+    let containers = pod.containers.iter();
+    let mut variables = containers.flat_map(|container| container.env.iter().flatten());
+    variables.any(|variable| variable.name == server::DATABASE_HOST)
+}
+
+/// The one that the spec had, as far as what there is tells. Of one that was stopped nobody knows how many pods it had.
+fn former(app: &ChatApp, observed: &Observed) -> Option<Pooler> {
+    let live = observed.value(Kind::Pooler, &names::pooler(app));
+    let spec = live.map(|live| &live["spec"]);
+    // With the defaults of the API.
+    let mut pooler: Pooler = serde_json::from_value(json!({})).ok()?;
+    let instances = spec.and_then(|spec| i32::try_from(spec["instances"].as_i64()?).ok());
+    if let Some(instances) = instances.filter(|instances| *instances > 0) {
+        pooler.instances = instances;
+    }
+    if let Some(mode) =
+        spec.and_then(|spec| PoolMode::deserialize(&spec["pgbouncer"]["poolMode"]).ok())
+    {
+        pooler.mode = mode;
+    }
+    Some(pooler)
 }

@@ -133,7 +133,8 @@ impl Workload {
         pod.containers.first()?.image.clone()
     }
 
-    fn let_through(&self) -> Option<PodTemplateSpec> {
+    /// The pod template that may run: the present one, or while the gate is closed the former one.
+    pub(crate) fn let_through(&self) -> Option<PodTemplateSpec> {
         match &self.held {
             None => Some(self.template.clone()),
             Some(_) => applied_template(self.live.as_ref()?),
