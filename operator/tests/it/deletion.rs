@@ -201,32 +201,37 @@ async fn a_database_that_was_grown_by_hand_can_still_be_kept() {
     assert_eq!(left.data["spec"]["storage"]["size"], "2Gi");
 }
 
+/// The pod that is waited for otherwise still runs, and Kubernetes deletes nothing else as long as it does.
 #[tokio::test]
 async fn a_namespace_that_is_deleted_does_not_hang() {
     let server = ApiServer::shared().await;
     let world = World::new(server, "deletion-namespace").await;
     world.create_app(spec()).await;
-    world.bring_up().await;
+    world.report_cluster(3, "healthy").await;
+    begin(&world, &world.until_job().await).await;
+    delete_app(&world, &DeleteParams::background()).await;
+    world.until_reason(ConditionType::Ready, "Deleting").await;
     let namespaces: Api<Namespace> = Api::all(world.client.clone());
     namespaces
         .delete("deletion-namespace", &DeleteParams::default())
         .await
         .expect("a deletion");
+    until_gone(&world).await;
+    assert_eq!(world.all::<Pod>().await.len(), 1);
+    assert!(cluster(&world).await.is_some());
+
+    end(&world).await;
     world
         .until("the end of the namespace", async || {
+            world.collect_garbage().await;
             let namespace = namespaces.get_opt("deletion-namespace").await.ok()?;
             namespace.is_none().then_some(())
         })
         .await;
 }
 
-#[tokio::test]
-async fn a_migration_ends_before_its_database_is_left_behind() {
-    let server = ApiServer::shared().await;
-    let world = World::new(server, "deletion-migration").await;
-    world.create_app(spec()).await;
-    world.report_cluster(3, "healthy").await;
-    let job = world.until_job().await;
+/// As the Job controller and a kubelet: the Job has a pod that runs until [`end`].
+async fn begin(world: &World<'_>, job: &Job) {
     let mut template = job.spec.as_ref().expect("a spec").template.clone();
     let metadata = template.metadata.get_or_insert_default();
     metadata.name = Some("migrating".to_owned());
@@ -241,6 +246,26 @@ async fn a_migration_ends_before_its_database_is_left_behind() {
         .create(&PostParams::default(), &pod)
         .await
         .expect("the pod");
+}
+
+async fn end(world: &World<'_>) {
+    let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    let pods = world.api::<Pod>();
+    pods.patch("migrating", &PatchParams::default(), &patch)
+        .await
+        .expect("an edit");
+    let at_once = DeleteParams::default().grace_period(0);
+    // If it was to end already, it is gone with its finalizer.
+    let _ = pods.delete("migrating", &at_once).await;
+}
+
+#[tokio::test]
+async fn a_migration_ends_before_its_database_is_left_behind() {
+    let server = ApiServer::shared().await;
+    let world = World::new(server, "deletion-migration").await;
+    world.create_app(spec()).await;
+    world.report_cluster(3, "healthy").await;
+    begin(&world, &world.until_job().await).await;
 
     delete_app(&world, &DeleteParams::background()).await;
     let app = world.until_reason(ConditionType::Ready, "Deleting").await;
@@ -255,15 +280,7 @@ async fn a_migration_ends_before_its_database_is_left_behind() {
         .await;
     assert!(!is_retained(&cluster(&world).await.expect("a Cluster")));
 
-    let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
-    let pods = world.api::<Pod>();
-    pods.patch("migrating", &PatchParams::default(), &patch)
-        .await
-        .expect("an edit");
-    let at_once = DeleteParams::default().grace_period(0);
-    pods.delete("migrating", &at_once)
-        .await
-        .expect("a deletion");
+    end(&world).await;
     until_gone(&world).await;
     assert!(is_retained(&cluster(&world).await.expect("a Cluster")));
 }
