@@ -14,6 +14,7 @@ use crate::{
 };
 
 const SIDECAR: &str = "sidecar.example.org/inject";
+const HASH: &str = "sillychat.io/applied-hash";
 
 #[tokio::test]
 async fn a_deployment_that_was_changed_or_deleted_comes_back() {
@@ -97,6 +98,36 @@ async fn a_service_whose_port_was_changed_comes_back() {
         .await;
 }
 
+/// The variables of the servers that come from the spec of these tests.
+fn variables(server: Deployment) -> Option<Value> {
+    let pod = server.spec?.template.spec?;
+    let variables = pod.containers.into_iter().next()?.env?.into_iter();
+    let theirs = variables.filter(|variable| variable.name.starts_with('O'));
+    Some(json!(theirs.collect::<Vec<_>>()))
+}
+
+async fn until_variables(world: &World<'_>, expected: &Value) {
+    world
+        .until("the variables", async || {
+            let live = world.api::<Deployment>().get("demo-server").await.ok()?;
+            (variables(live)? == *expected).then_some(())
+        })
+        .await;
+}
+
+async fn edit_variables(world: &World<'_>, manager: &str, hash: &Value, env: &Value) -> Value {
+    let change = json!({"metadata": {"annotations": hash},
+        "spec": {"template": {"spec": {"containers": [{"name": "chat-server", "env": env}]}}}});
+    let params = PatchParams {
+        field_manager: Some(manager.to_owned()),
+        ..PatchParams::default()
+    };
+    let change = Patch::Strategic(change);
+    let servers = world.api::<Deployment>();
+    let changed = servers.patch("demo-server", &params, &change).await;
+    variables(changed.expect("an edit")).expect("variables")
+}
+
 /// Server-side apply would add our value to what somebody has put in its place, and the two of them are refused. What is done about
 /// that leaves us the owner of all that was changed.
 #[tokio::test]
@@ -108,45 +139,47 @@ async fn variables_that_were_changed_come_back_and_go_with_the_spec() {
     spec["server"]["env"] = json!([one, other]);
     world.create_app(spec).await;
     world.bring_up().await;
-    let servers = world.api::<Deployment>();
-    let variables = |server: Deployment| {
-        let pod = server.spec?.template.spec?;
-        let variables = pod.containers.into_iter().next()?.env?.into_iter();
-        let theirs = variables.filter(|variable| variable.name.starts_with('O'));
-        Some(json!(theirs.collect::<Vec<_>>()))
-    };
-    let until = async |expected: Value| {
-        world
-            .until("the variables", async || {
-                let live = servers.get("demo-server").await.ok()?;
-                (variables(live)? == expected).then_some(())
-            })
-            .await;
-    };
 
     let from = json!({"fieldRef": {"fieldPath": "metadata.name"}});
     let env = json!([{"name": "ONE", "value": null, "valueFrom": from}, {"name": "OTHER", "$patch": "delete"}]);
-    let change = json!({"spec": {"template": {"spec": {"containers": [{"name": "chat-server", "env": env}]}}}});
-    let params = PatchParams {
-        field_manager: Some("hand".to_owned()),
-        ..PatchParams::default()
-    };
-    let changed = servers
-        .patch("demo-server", &params, &Patch::Strategic(change))
-        .await;
-    let changed = variables(changed.expect("an edit"));
-    assert_eq!(
-        changed.map(|changed| changed.as_array().map_or(0, Vec::len)),
-        Some(1)
-    );
-    until(json!([one, other])).await;
+    let changed = edit_variables(&world, "hand", &json!({}), &env).await;
+    assert_eq!(changed.as_array().map(Vec::len), Some(1));
+    until_variables(&world, &json!([one, other])).await;
     world.bring_up().await;
 
     for left in [json!([one]), json!([])] {
         let env = json!({"spec": {"server": {"env": left}}});
         world.edit::<ChatApp>(APP, env).await;
-        until(left).await;
+        until_variables(&world, &left).await;
     }
+}
+
+/// The same, when the operator has died in the middle of it.
+#[tokio::test]
+async fn an_object_without_a_hash_is_made_our_own_first() {
+    let server = ApiServer::shared().await;
+    let mut world = World::new(server, "drift-hash").await;
+    let mut spec = spec();
+    let one = json!({"name": "ONE", "value": "ours"});
+    spec["server"]["env"] = json!([one]);
+    world.create_app(spec).await;
+    world.bring_up().await;
+    world.stop_operator();
+    let gone = json!([{"name": "ONE", "$patch": "delete"}]);
+    edit_variables(&world, "hand", &json!({}), &gone).await;
+    let no_hash = json!({HASH: null});
+    edit_variables(&world, "chatapp-operator", &no_hash, &json!([one])).await;
+
+    world.start_operator().await;
+    world
+        .until("the hash", async || {
+            let live = world.api::<Deployment>().get("demo-server").await.ok()?;
+            live.annotations().contains_key(HASH).then_some(())
+        })
+        .await;
+    let env = json!({"spec": {"server": {"env": null}}});
+    world.edit::<ChatApp>(APP, env).await;
+    until_variables(&world, &json!([])).await;
 }
 
 #[tokio::test]
