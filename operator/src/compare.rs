@@ -54,11 +54,7 @@ fn is_subset(wanted: &Value, live: &Value, quantity: bool) -> bool {
                     })
                 })
             } else {
-                wanted.len() == live.len()
-                    && wanted
-                        .iter()
-                        .zip(live)
-                        .all(|(wanted, live)| is_subset(wanted, live, quantity))
+                is_same_list(wanted, live, quantity)
             }
         }
         (Value::String(wanted), Value::String(live)) if quantity => {
@@ -66,6 +62,11 @@ fn is_subset(wanted: &Value, live: &Value, quantity: bool) -> bool {
         }
         _ => wanted == live,
     }
+}
+
+fn is_same_list(wanted: &[Value], live: &[Value], quantity: bool) -> bool {
+    let mut pairs = wanted.iter().zip(live);
+    wanted.len() == live.len() && pairs.all(|(wanted, live)| is_subset(wanted, live, quantity))
 }
 
 /// The API server leaves out what is empty.
@@ -79,12 +80,30 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// The API server writes quantities in its own way: `1000m` becomes `1`.
+/// The API server writes quantities in its own way, `1000m` becomes `1`, and rounds those of pods up to thousandths. A change that is
+/// smaller is no difference here; it is one in the hash of what was applied.
 fn same_quantity(one: &str, other: &str) -> bool {
     let (Some(one), Some(other)) = (parse_quantity(one), parse_quantity(other)) else {
         return false;
     };
-    (one - other).abs() <= f64::EPSILON * one.abs().max(other.abs())
+    let (one, other) = (thousandths(one), thousandths(other));
+    is_close(one, other)
+}
+
+/// Rounded up.
+fn thousandths(quantity: f64) -> f64 {
+    let exact = quantity * 1000.0;
+    let nearest = exact.round();
+    if is_close(exact, nearest) {
+        nearest
+    } else {
+        exact.ceil()
+    }
+}
+
+/// But for what is lost in computing: three operations at most.
+fn is_close(one: f64, other: f64) -> bool {
+    (one - other).abs() <= 3.0 * f64::EPSILON * one.abs().max(other.abs())
 }
 
 /// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
@@ -185,6 +204,18 @@ mod tests {
             &json!({"limits": {"memory": "1Gi"}})
         ));
         assert!(!covers(&resources("1"), &resources("1001m")));
+        for (live, wanted) in [
+            ("13m", "12.5m"),
+            ("13m", "0.0125"),
+            ("357910362194m", "0.33333Gi"),
+            ("57m", "57m"),
+            ("0.057", "57m"),
+            ("1m", "1n"),
+        ] {
+            assert!(covers(&resources(live), &resources(wanted)), "{wanted}");
+        }
+        assert!(!covers(&resources("12m"), &resources("12.5m")));
+        assert!(!covers(&resources("14m"), &resources("12.5m")));
         let divided = |by: &str| json!({"resourceFieldRef": {"divisor": by}});
         assert!(covers(&divided("1"), &divided("1000m")));
         assert!(!covers(&json!({"image": "1"}), &json!({"image": "1000m"})));

@@ -60,6 +60,9 @@ async fn what_comes_of_any_spec_is_left_alone() {
     let mut samples = samples(APPS);
     for (name, spec) in &mut samples {
         spec["content"] = json!({"configMapRef": {"name": CONTENT}});
+        // Finer than what the API server keeps of pods: of so few samples none may have it.
+        spec["frontend"]["resources"] =
+            json!({"requests": {"cpu": "12.5m", "memory": "0.33333Gi"}});
         let created = world
             .api()
             .create(&PostParams::default(), &app(name, spec))

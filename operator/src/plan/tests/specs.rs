@@ -117,8 +117,11 @@ fn env() -> impl Strategy<Value = Vec<Value>> {
 /// Requests are never larger than limits.
 fn resources() -> Values {
     let requests = quantities(vec![
-        ("cpu", vec!["100m", "0.1", "1e-1", "0"]),
-        ("memory", vec!["64Mi", "65536Ki", "67108864", "1e7"]),
+        ("cpu", vec!["100m", "0.1", "1e-1", "0", "12.5m", "0.0125"]),
+        (
+            "memory",
+            vec!["64Mi", "65536Ki", "67108864", "1e7", "0.33333Gi"],
+        ),
         ("ephemeral-storage", vec!["1G"]),
     ]);
     object(vec![maybe("requests", requests), maybe("limits", limits())])
