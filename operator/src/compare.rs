@@ -18,8 +18,12 @@ pub(crate) const SELECTORS: [&str; 3] = ["namespaceSelector", "podSelector", "se
 /// Lists that let nothing through where they are empty: an item that others have added is a difference.
 pub(crate) const RULES: [&str; 2] = ["egress", "ingress"];
 
+/// Lists that the API takes as a whole although their items have names (`x-kubernetes-list-type: atomic`): nobody takes out again what
+/// others have added.
+pub(crate) const ATOMIC: [&str; 2] = ["backendRefs", "parentRefs"];
+
 /// Whether everything in `wanted` is in `live`, which may hold more: defaults, and fields of others. Lists of named things are
-/// compared by name, other lists as a whole.
+/// compared by name unless they are [`ATOMIC`], other lists as a whole.
 pub(crate) fn covers(live: &Value, wanted: &Value) -> bool {
     is_subset(wanted, live, false)
 }
@@ -40,7 +44,16 @@ fn is_subset(wanted: &Value, live: &Value, quantity: bool) -> bool {
                                 !SELECTORS.contains(&key) || is_subset(live, wanted, false);
                             let is_closed =
                                 !RULES.contains(&key) || !is_empty(wanted) || is_empty(live);
-                            is_whole && is_closed && is_subset(wanted, live, quantity)
+                            let is_complete = match (wanted, live) {
+                                (Value::Array(wanted), Value::Array(live)) => {
+                                    !ATOMIC.contains(&key) || is_same_list(wanted, live, quantity)
+                                }
+                                _ => true,
+                            };
+                            is_whole
+                                && is_closed
+                                && is_complete
+                                && is_subset(wanted, live, quantity)
                         },
                     )
                 })
@@ -193,6 +206,20 @@ mod tests {
         assert!(!covers(&policy(json!({"app": "a"}), json!([{}])), &closed));
         let open = policy(json!({"app": "a"}), json!([{"ports": [port]}]));
         assert!(!covers(&wanted, &open), "not from everywhere any more");
+    }
+
+    #[test]
+    fn a_backend_or_a_gateway_that_is_added_to_a_route_is_a_difference() {
+        for list in ["backendRefs", "parentRefs"] {
+            let route = |items: Value| json!({"spec": {"rules": [{ list: items }]}});
+            let wanted = route(json!([{"name": "a", "port": 80}]));
+            let ours = json!({"name": "a", "port": 80, "kind": "Service", "weight": 1});
+            assert!(covers(&route(json!([ours])), &wanted), "defaults");
+            let theirs = json!({"name": "b", "port": 80});
+            for items in [json!([ours, theirs]), json!([theirs, ours]), json!([])] {
+                assert!(!covers(&route(items.clone()), &wanted), "{list}: {items}");
+            }
+        }
     }
 
     #[test]

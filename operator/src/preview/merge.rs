@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     apply::FIELD_MANAGER,
-    compare::{RULES, SELECTORS, covers},
+    compare::{ATOMIC, RULES, SELECTORS, covers},
 };
 
 /// The object after `wanted` has been applied to `live`, which has its managed fields.
@@ -100,7 +100,8 @@ fn put_over(wanted: &Value, object: &mut Value, context: &str) {
         }
         (Value::Array(wanted), Value::Array(items)) => {
             let name = |item: &Value| item.get("name").cloned();
-            if !RULES.contains(&context) && wanted.iter().all(|item| name(item).is_some()) {
+            let is_whole = RULES.contains(&context) || ATOMIC.contains(&context);
+            if !is_whole && wanted.iter().all(|item| name(item).is_some()) {
                 for wanted in wanted {
                     match items.iter_mut().find(|item| name(item) == name(wanted)) {
                         Some(item) => put_over(wanted, item, context),
@@ -109,7 +110,11 @@ fn put_over(wanted: &Value, object: &mut Value, context: &str) {
                 }
             } else if wanted.len() == items.len() {
                 for (wanted, item) in wanted.iter().zip(&mut *items) {
-                    put_over(wanted, item, context);
+                    if name(item) == name(wanted) {
+                        put_over(wanted, item, context);
+                    } else {
+                        item.clone_from(wanted);
+                    }
                 }
                 if !covers(&json!({ context: items }), &json!({ context: wanted })) {
                     items.clone_from(wanted);
@@ -190,6 +195,21 @@ mod tests {
         assert_eq!(applied(&opened, &wanted), wanted);
         let closed = policy(json!({"app": "a"}), json!([]));
         assert_eq!(applied(&wanted, &closed), closed);
+    }
+
+    #[test]
+    fn backends_of_a_route_are_one_value() {
+        let route = |backends: Value| json!({"spec": {"rules": [{"backendRefs": backends}]}});
+        let wanted = route(json!([{"name": "a", "port": 80}]));
+        let ours = json!({"name": "a", "port": 80, "weight": 1});
+        let theirs = json!({"name": "b", "port": 80, "namespace": "c"});
+        for (live, merged) in [
+            (json!([ours]), route(json!([ours]))),
+            (json!([ours, theirs]), wanted.clone()),
+            (json!([theirs]), wanted.clone()),
+        ] {
+            assert_eq!(applied(&route(live.clone()), &wanted), merged, "{live}");
+        }
     }
 
     proptest::proptest! {

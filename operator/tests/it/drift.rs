@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api_server::ApiServer,
+    route::http_routes,
     world::{APP, World, image, spec},
 };
 
@@ -245,4 +246,40 @@ async fn a_rollout_that_was_paused_goes_on() {
             (live.spec?.paused != Some(true)).then_some(())
         })
         .await;
+}
+
+#[tokio::test]
+async fn a_backend_or_a_gateway_that_was_added_to_a_route_goes() {
+    let server = ApiServer::shared().await;
+    let world = World::new(server, "drift-route").await;
+    let mut spec = spec();
+    spec["route"] =
+        json!({"host": "chat.example.org", "gateway": {"parentRefs": [{"name": "public"}]}});
+    world.create_app(spec).await;
+    let routes = http_routes(&world, "drift-route");
+    let before = world
+        .until("an HTTPRoute", async || routes.get_opt(APP).await.ok()?)
+        .await
+        .data;
+    // Half of the visitors would see another page, or everybody's Gateway would lead here.
+    let lists = ["/spec/rules/1/backendRefs", "/spec/parentRefs"];
+    for list in lists {
+        let mut changed = before.clone();
+        let items = changed.pointer_mut(list).and_then(Value::as_array_mut);
+        items
+            .expect("a list")
+            .push(json!({"name": "stray", "port": 80}));
+        let params = PatchParams {
+            field_manager: Some("hand".to_owned()),
+            ..PatchParams::default()
+        };
+        let edited = routes.patch(APP, &params, &Patch::Merge(&changed)).await;
+        assert_ne!(edited.expect("an edit").data, before, "{list}");
+        world
+            .until("the former route", async || {
+                let live = routes.get(APP).await.ok()?;
+                (live.data == before).then_some(())
+            })
+            .await;
+    }
 }

@@ -16,7 +16,8 @@ use crate::{
     world::{APP, World, condition, spec},
 };
 
-fn http_routes(world: &World<'_>, namespace: &str) -> Api<DynamicObject> {
+/// The routes of a namespace.
+pub(crate) fn http_routes(world: &World<'_>, namespace: &str) -> Api<DynamicObject> {
     let kind = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute");
     Api::namespaced_with(
         world.client.clone(),
