@@ -15,7 +15,7 @@ use crate::{
     compare::covers,
     kinds::Kind,
     plan::{
-        Child, Deletion,
+        APP_LABEL, Child, Deletion,
         ownership::{self, Owner, Ownership},
         short_hash,
     },
@@ -165,6 +165,13 @@ async fn apply_to_present(
             Ownership::Ours if is_as_wanted(&present, wanted, owner) => {
                 return Ok(Applied::Unchanged);
             }
+            Ownership::Ours if !has_app_label(&present, wanted) => {
+                // The watches don't see it, and the plan knows nothing of it: it is planned anew once they do.
+                let label = json!({ APP_LABEL: wanted["metadata"]["labels"][APP_LABEL] });
+                let change = json!({"metadata": {"labels": label}});
+                merge(client, namespace, &present, change).await?;
+                return Ok(Applied::Changed);
+            }
             Ownership::Ours => disown_updates(client, namespace, &present).await?,
             Ownership::LeftBehind if ownership::is_marked(&present) => {
                 // First this, at one stroke: of two that want it one gets it.
@@ -215,6 +222,11 @@ async fn apply_to_present(
         .await?;
     }
     Ok(applied)
+}
+
+/// Whether an object has the label that the watches select by.
+fn has_app_label(object: &Value, wanted: &Value) -> bool {
+    object["metadata"]["labels"][APP_LABEL] == wanted["metadata"]["labels"][APP_LABEL]
 }
 
 /// Server-side apply adds our entry of a list to one that somebody has changed the key of (the port of a Service), and our value to

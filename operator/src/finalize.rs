@@ -16,9 +16,9 @@ use crate::{
     kinds::Kind,
     pass::{self, PassError},
     plan::{
-        Observed,
+        Observed, database_name,
         deletion::{self, Step},
-        ownership,
+        ownership::{self, Owner},
     },
     status,
 };
@@ -58,7 +58,7 @@ pub(crate) async fn release(
             return Ok(false);
         }
         Step::Retain(cluster) => {
-            let marks = ownership::retained(&cluster, Timestamp::now());
+            let marks = ownership::retained(&cluster, &Owner::of(app), Timestamp::now());
             apply::merge(client, &namespace, &cluster, marks).await?;
             let event = Event {
                 type_: EventType::Normal,
@@ -90,19 +90,23 @@ async fn is_terminating(client: &Client, namespace: &str) -> bool {
     namespace.is_ok_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
 }
 
-/// From the API server, not from the caches: it is decided once.
+/// From the API server, not from the caches: it is decided once. The Cluster by its name: somebody may have changed its labels.
 async fn remains(app: &ChatApp, client: &Client, namespace: &str) -> Result<Observed, PassError> {
     let mut observed = Observed::of(app);
-    for kind in [Kind::Cluster, Kind::Job, Kind::CronJob, Kind::Pod] {
-        match pass::list(app, client, namespace, kind).await {
-            Ok(objects) => observed.refresh(kind, objects),
-            // CloudNativePG isn't there any more.
-            Err(PassError::Read {
-                source: kube::Error::Api(status),
-                ..
-            }) if status.code == 404 && kind.is_optional() => {}
-            Err(error) => return Err(error),
+    let name = database_name(app);
+    let (api_version, kind) = (Kind::Cluster.api_version(), Kind::Cluster.name());
+    let clusters = apply::api(client, namespace, api_version, kind);
+    match clusters.get(&name).await {
+        Ok(cluster) => observed.put(Kind::Cluster, json!(cluster)),
+        // There is none, or CloudNativePG isn't there any more.
+        Err(kube::Error::Api(status)) if status.code == 404 => {}
+        Err(source) => {
+            let what = format!("{kind} {name}");
+            return Err(PassError::Read { what, source });
         }
+    }
+    for kind in [Kind::Job, Kind::CronJob, Kind::Pod] {
+        observed.refresh(kind, pass::list(app, client, namespace, kind).await?);
     }
     Ok(observed)
 }

@@ -71,13 +71,14 @@ impl<'a> Owner<'a> {
             };
         }
         let has_label = |label: &str, value: &str| metadata["labels"][label] == *value;
-        if !has_label(APP_LABEL, self.name) || !has_label(MANAGED_BY_LABEL, MANAGER) {
-            return Ownership::Foreign;
-        }
+        // First of all: somebody may have changed the labels of our database, and it must not be a stranger's by that.
         if metadata["annotations"][OWNER_ANNOTATION] == *self.uid
             && !has_label(RETAINED_LABEL, "true")
         {
-            Ownership::Ours
+            return Ownership::Ours;
+        }
+        if !has_label(APP_LABEL, self.name) || !has_label(MANAGED_BY_LABEL, MANAGER) {
+            Ownership::Foreign
         } else if metadata["deletionTimestamp"].is_null() {
             Ownership::LeftBehind
         } else {
@@ -86,10 +87,11 @@ impl<'a> Owner<'a> {
     }
 }
 
-/// What makes a Cluster one that was left behind: no owner, and a label and an annotation for people. To be merged into it.
-pub(crate) fn retained(cluster: &Value, now: Timestamp) -> Value {
+/// What makes a Cluster one that was left behind: no owner, the labels by which the next ChatApp of the name finds it, and a label and
+/// an annotation for people. To be merged into it.
+pub(crate) fn retained(cluster: &Value, owner: &Owner<'_>, now: Timestamp) -> Value {
     json!({"metadata": {
-        "labels": { RETAINED_LABEL: "true" },
+        "labels": { APP_LABEL: owner.name, MANAGED_BY_LABEL: MANAGER, RETAINED_LABEL: "true" },
         "annotations": { RETAINED_AT_ANNOTATION: now.strftime("%FT%TZ").to_string() },
         "ownerReferences": without_chat_apps(cluster),
     }})
@@ -168,5 +170,10 @@ mod tests {
             ownership(child(None, &json!({"sillychat.io/chatapp": "demo"}))),
             Ownership::Foreign
         );
+        let mut edited = child(None, &json!({}));
+        edited["metadata"]["annotations"] = json!({ OWNER_ANNOTATION: "u" });
+        assert_eq!(ownership(edited.clone()), Ownership::Ours);
+        edited["metadata"]["labels"] = json!({ RETAINED_LABEL: "true" });
+        assert_eq!(ownership(edited), Ownership::Foreign);
     }
 }

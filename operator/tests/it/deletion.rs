@@ -99,6 +99,34 @@ async fn a_database_outlives_a_deletion_in_the_foreground() {
 }
 
 #[tokio::test]
+async fn a_database_whose_labels_were_changed_outlives_its_chat_app_too() {
+    let server = ApiServer::shared().await;
+    let mut world = World::new(server, "deletion-labels").await;
+    world.create_app(spec()).await;
+    world.bring_up().await;
+    let before = cluster(&world).await.expect("a Cluster").uid();
+    // While nobody puts them back.
+    world.stop_operator();
+    let change = json!({"metadata": {"labels": {"sillychat.io/chatapp": null, "app.kubernetes.io/managed-by": "Helm"}}});
+    let patch = Patch::Merge(change);
+    let clusters = world.clusters();
+    let edited = clusters
+        .patch(CLUSTER, &PatchParams::default(), &patch)
+        .await;
+    edited.expect("an edit");
+    delete_app(&world, &DeleteParams::background()).await;
+    world.start_operator().await;
+    until_gone(&world).await;
+    assert!(is_retained(&cluster(&world).await.expect("a Cluster")));
+
+    world.create_app(spec()).await;
+    world.bring_up().await;
+    let adopted = cluster(&world).await.expect("the Cluster stays");
+    assert_eq!(adopted.uid(), before);
+    assert!(!is_retained(&adopted), "{adopted:?}");
+}
+
+#[tokio::test]
 async fn what_a_deletion_without_children_leaves_is_taken_over() {
     let server = ApiServer::shared().await;
     let world = World::new(server, "deletion-orphan").await;

@@ -1,10 +1,10 @@
 //! What somebody changes by hand comes back; what the operator has no opinion about stays.
 
-use chatapp_crds::ChatApp;
+use chatapp_crds::{ChatApp, ConditionType};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service, networking::v1::NetworkPolicy};
 use kube::{
     ResourceExt,
-    api::{Patch, PatchParams},
+    api::{DynamicObject, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 
@@ -282,4 +282,45 @@ async fn a_backend_or_a_gateway_that_was_added_to_a_route_goes() {
             })
             .await;
     }
+}
+
+/// One label says whose it is, the other one is what the watches select by.
+#[tokio::test]
+async fn a_database_whose_labels_were_changed_stays_ours() {
+    let server = ApiServer::shared().await;
+    let world = World::new(server, "drift-labels").await;
+    world.create_app(spec()).await;
+    world.bring_up().await;
+    let clusters = world.clusters();
+    let before = clusters.get("demo-db").await.expect("the Cluster");
+    let another = json!({"app.kubernetes.io/managed-by": "Helm"});
+    let none = json!({"sillychat.io/chatapp": null});
+    let both = json!({"sillychat.io/chatapp": "other", "app.kubernetes.io/managed-by": null});
+    for labels in [another, none, both] {
+        let params = PatchParams {
+            field_manager: Some("hand".to_owned()),
+            ..PatchParams::default()
+        };
+        let change = Patch::Merge(json!({"metadata": {"labels": labels}}));
+        let edited = clusters.patch("demo-db", &params, &change).await;
+        assert_ne!(edited.expect("an edit").labels(), before.labels());
+        world
+            .until("the former labels", async || {
+                let live: DynamicObject = clusters.get("demo-db").await.ok()?;
+                (live.uid() == before.uid() && live.labels() == before.labels()).then_some(())
+            })
+            .await;
+        world.bring_up().await;
+    }
+
+    // What nobody has seen is not changed: it must not shrink to what the spec asks for.
+    let grown = json!({"metadata": {"labels": {"sillychat.io/chatapp": null}}, "spec": {"storage": {"size": "5Gi"}}});
+    let (params, grown) = (PatchParams::default(), Patch::Merge(grown));
+    let edited = clusters.patch("demo-db", &params, &grown).await;
+    edited.expect("an edit");
+    world
+        .until_reason(ConditionType::DatabaseReady, "StorageWouldShrink")
+        .await;
+    let live = clusters.get("demo-db").await.expect("the Cluster");
+    assert_eq!(live.data["spec"]["storage"]["size"], "5Gi");
 }

@@ -88,6 +88,22 @@ fn in_doubt_the_cluster_stays() {
 }
 
 #[test]
+fn a_cluster_whose_labels_were_changed_is_left_behind_to_the_next_chat_app() {
+    let retain = app("Retain", &[]);
+    let mut edited = cluster(&retain);
+    edited["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "Helm"});
+    let observed = with_cluster(&retain, edited.clone());
+    assert_eq!(plan(&retain, &observed), Step::Retain(edited.clone()));
+    let marks = retained(&edited, &Owner::of(&retain), Timestamp::UNIX_EPOCH);
+    merge(&mut edited, &marks);
+    let next = Owner {
+        name: "demo",
+        uid: "next",
+    };
+    assert_eq!(next.ownership_of_value(&edited), Ownership::LeftBehind);
+}
+
+#[test]
 fn deleted_without_its_children_it_leaves_the_cluster_too() {
     let delete = app("Delete", &["orphan", DATABASE_FINALIZER]);
     assert!(matches!(
@@ -181,7 +197,7 @@ fn jobs_of_every_part_and_what_starts_them_are_stopped_too() {
 fn a_retained_cluster_is_adopted_by_the_next_chat_app_of_the_name_only() {
     let app = app("Delete", &[]);
     let mut cluster = cluster(&app);
-    let marks = retained(&cluster, Timestamp::UNIX_EPOCH);
+    let marks = retained(&cluster, &Owner::of(&app), Timestamp::UNIX_EPOCH);
     merge(&mut cluster, &marks);
     assert_eq!(
         cluster["metadata"]["annotations"]["sillychat.io/retained-at"],
