@@ -98,6 +98,11 @@ pub enum PoolMode {
 /// The volume of a database instance.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+// A rule of the field itself has nothing to say where the field comes or goes.
+#[x_kube(
+    validation = Rule::new("has(self.storageClass) == has(oldSelf.storageClass)")
+        .message("the storage class of existing volumes can't change: write the former one, or none if there was none")
+)]
 pub struct Storage {
     /// Size, for example `10Gi`. It may grow, where the storage class allows it, but not shrink.
     #[schemars(length(min = 1, max = 32))]

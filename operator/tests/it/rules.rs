@@ -179,12 +179,16 @@ async fn a_change_that_would_lose_messages_is_refused() {
         )
     };
     world.create_app(size("1Gi")).await;
-    let replace = async |spec: Value| {
-        let mut changed: ChatApp = world.api().get(APP).await.expect("the ChatApp");
-        changed.spec = app(APP, &spec).spec;
+    let of_default = "of-default-class";
+    let default = app(of_default, &spec());
+    let created = world.api().create(&PostParams::default(), &default).await;
+    created.expect("the ChatApp");
+    let replace = async |name: &str, spec: Value| {
+        let mut changed: ChatApp = world.api().get(name).await.expect("the ChatApp");
+        changed.spec = app(name, &spec).spec;
         world
             .api::<ChatApp>()
-            .replace(APP, &PostParams::default(), &changed)
+            .replace(name, &PostParams::default(), &changed)
             .await
     };
     let kubeconfig = kubeconfig(server, &world.directory);
@@ -195,25 +199,40 @@ async fn a_change_that_would_lose_messages_is_refused() {
         "--kubeconfig",
         &kubeconfig,
     ];
-    replace(size("2Gi")).await.expect("volumes may grow");
-    replace(size("2048Mi")).await.expect("that is as much");
-    for (spec, message) in [
-        (size("2047Mi"), "the volumes of a database can't shrink"),
+    for larger in ["2Gi", "2048Mi"] {
+        let grown = replace(APP, size(larger)).await;
+        grown.expect("volumes may grow");
+    }
+    let class = "the storage class of existing volumes can't change";
+    for (name, spec, message) in [
         (
+            APP,
+            size("2047Mi"),
+            "the volumes of a database can't shrink",
+        ),
+        (
+            APP,
             with("/database", json!({"external": external()})),
             "can't change between 'cluster' and 'external'",
         ),
         (
+            APP,
             with(
                 "/database/cluster/storage",
                 json!({"size": "2Gi", "storageClass": "slow"}),
             ),
-            "the storage class of existing volumes can't change",
+            class,
         ),
+        (
+            APP,
+            with("/database/cluster/storage", json!({"size": "2Gi"})),
+            class,
+        ),
+        (of_default, size("1Gi"), class),
     ] {
-        let error = replace(spec.clone()).await.expect_err("a refusal");
+        let error = replace(name, spec.clone()).await.expect_err("a refusal");
         assert!(error.to_string().contains(message), "{spec}: {error}");
-        let said = plan(&json!(app(APP, &spec)).to_string(), &diff);
+        let said = plan(&json!(app(name, &spec)).to_string(), &diff);
         assert!(said.errors.contains(message), "{spec}: {said:?}");
         assert_eq!(said.code, 2);
     }
