@@ -22,7 +22,9 @@ pub struct Route {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
         validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
-            .message("must be a host name in lower case such as 'chat.example.org', without scheme, port, path or '*'")
+            .message("must be a host name in lower case such as 'chat.example.org', without scheme, port, path or '*'"),
+        validation = Rule::new("!self.matches('^[0-9]+([.][0-9]+){3}$')")
+            .message("must be a host name, not an IP address: neither an Ingress nor a Gateway takes one")
     )]
     pub host: String,
     /// An Ingress named `<name>` for an ingress controller.

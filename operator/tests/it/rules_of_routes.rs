@@ -40,6 +40,7 @@ async fn routes_by_ingress_and_by_gateway_are_accepted() {
     let world = World::without_operator(server, "rules-route-accepted").await;
     for spec in [
         route(&json!({})),
+        route(&json!({"host": "10.0.0.1.example.org"})),
         route(&json!({"host": "localhost", "tls": {"secretName": "certificate"}})),
         route(&json!({"tls": {"issuerRef": {"kind": "ClusterIssuer", "name": "letsencrypt"}}})),
         route(
@@ -92,6 +93,10 @@ async fn what_breaks_a_rule_of_routes_is_refused_with_what_to_do() {
         (route(&json!({"host": "Chat.example.org"})), host),
         (route(&json!({"host": "*.example.org"})), host),
         (route(&json!({"host": "chat.example.org:443"})), host),
+        (
+            route(&json!({"host": "10.0.0.1"})),
+            "must be a host name, not an IP address",
+        ),
         (route(&json!({"tls": both})), one_certificate),
         (route(&json!({"tls": {}})), one_certificate),
         (
