@@ -305,12 +305,8 @@ async fn pass(
     key: &Key,
     context: &Context,
 ) -> Result<Action, ReconcileError> {
-    let app = guard
-        .0
-        .as_ref()
-        .map_err(|error| ReconcileError::Unreadable(Box::new(error.clone())))?;
-    if app.metadata.deletion_timestamp.is_some() {
-        let release = finalize::release(app, &context.client, &context.recorder);
+    if is_deleted(guard) {
+        let release = finalize::release(guard, &context.client, &context.recorder);
         let released = in_time(release).await?;
         context.forget(key);
         return Ok(if released {
@@ -319,6 +315,10 @@ async fn pass(
             Action::requeue(WAITING)
         });
     }
+    let app = guard
+        .0
+        .as_ref()
+        .map_err(|error| ReconcileError::Unreadable(Box::new(error.clone())))?;
     // It has no limit: who may not list a kind is told by /readyz, and a restart would not help.
     while tokio::time::timeout(PASS_LIMIT, context.caches.filled())
         .await
@@ -343,6 +343,10 @@ async fn pass(
         Outlook::Waiting => WAITING,
         Outlook::Unreported => UNREPORTED,
     }))
+}
+
+fn is_deleted(object: &impl ResourceExt) -> bool {
+    object.meta().deletion_timestamp.is_some()
 }
 
 async fn in_time<T>(pass: impl Future<Output = Result<T, PassError>>) -> Result<T, ReconcileError> {

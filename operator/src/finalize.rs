@@ -1,12 +1,14 @@
 //! The finalizer: put on before anything is made, and taken off a deleted ChatApp when `plan::deletion` has nothing left to do.
-//! While the operator is down, a deleted ChatApp waits for it.
+//! While the operator is down, a deleted ChatApp waits for it. One that this operator can't read, since another version has written
+//! it, waits for no other: its database stays.
 
-use chatapp_crds::ChatApp;
+use chatapp_crds::{ChatApp, DeletionPolicy};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
-    api::{Patch, PatchParams},
+    api::{ObjectMeta, Patch, PatchParams},
+    core::DeserializeGuard,
     runtime::events::{Event, EventType, Recorder},
 };
 use serde_json::json;
@@ -28,12 +30,16 @@ pub(crate) async fn hold(app: &ChatApp, client: &Client) -> Result<Option<ChatAp
     if !deletion::needs_finalizer(app) || deletion::has_finalizer(app) {
         return Ok(None);
     }
-    set_finalizers(app, client, true).await.map(Some)
+    let metadata = set_finalizers(app, client, true).await?;
+    Ok(Some(ChatApp {
+        metadata,
+        ..app.clone()
+    }))
 }
 
 /// Does the next step for a ChatApp that is being deleted. Returns whether it has let go of it.
 pub(crate) async fn release(
-    app: &ChatApp,
+    app: &DeserializeGuard<ChatApp>,
     client: &Client,
     recorder: &Recorder,
 ) -> Result<bool, PassError> {
@@ -41,19 +47,27 @@ pub(crate) async fn release(
         return Ok(true);
     }
     let namespace = app.namespace().unwrap_or_default();
+    let readable = app.0.as_ref().ok();
+    let policy = readable.map_or(DeletionPolicy::Retain, |app| {
+        app.spec.database.deletion_policy
+    });
     let step = if is_terminating(client, &namespace).await {
         Step::Release
     } else {
-        deletion::plan(app, &remains(app, client, &namespace).await?)
+        deletion::plan(app, policy, &remains(app, client, &namespace).await?)
     };
     match step {
         Step::Wait { deletions, message } => {
             for deletion in &deletions {
                 apply::delete(client, &namespace, deletion).await?;
             }
-            let present = status::deleting(app, message, Timestamp::now());
-            if app.status.as_ref() != Some(&present) {
-                pass::write_status(app, &present, client).await?;
+            if let Some(app) = readable {
+                let present = status::deleting(app, message, Timestamp::now());
+                if app.status.as_ref() != Some(&present) {
+                    pass::write_status(app, &present, client).await?;
+                }
+            } else {
+                tracing::info!(name = app.name_any(), namespace, message, "unreadable");
             }
             return Ok(false);
         }
@@ -91,7 +105,11 @@ async fn is_terminating(client: &Client, namespace: &str) -> bool {
 }
 
 /// From the API server, not from the caches: it is decided once. The Cluster by its name: somebody may have changed its labels.
-async fn remains(app: &ChatApp, client: &Client, namespace: &str) -> Result<Observed, PassError> {
+async fn remains(
+    app: &impl ResourceExt,
+    client: &Client,
+    namespace: &str,
+) -> Result<Observed, PassError> {
     let mut observed = Observed::of(app);
     let name = database_name(app);
     let (api_version, kind) = (Kind::Cluster.api_version(), Kind::Cluster.name());
@@ -111,8 +129,12 @@ async fn remains(app: &ChatApp, client: &Client, namespace: &str) -> Result<Obse
     Ok(observed)
 }
 
-/// Only if the ChatApp is still as it was read: others have finalizers too.
-async fn set_finalizers(app: &ChatApp, client: &Client, ours: bool) -> Result<ChatApp, PassError> {
+/// Only if the ChatApp is still as it was read: others have finalizers too. Returns its metadata as they are then.
+async fn set_finalizers(
+    app: &impl ResourceExt,
+    client: &Client,
+    ours: bool,
+) -> Result<ObjectMeta, PassError> {
     let api: Api<ChatApp> = Api::namespaced(client.clone(), &app.namespace().unwrap_or_default());
     let patch = json!({"metadata": {
         "uid": app.uid(), "resourceVersion": app.resource_version(), "finalizers": deletion::finalizers(app, ours),
@@ -122,7 +144,8 @@ async fn set_finalizers(app: &ChatApp, client: &Client, ours: bool) -> Result<Ch
         ..PatchParams::default()
     };
     let patched = api
-        .patch(&app.name_any(), &params, &Patch::Merge(&patch))
+        .patch_metadata(&app.name_any(), &params, &Patch::Merge(&patch))
         .await;
-    patched.map_err(PassError::Finalizer)
+    let patched = patched.map_err(PassError::Finalizer)?;
+    Ok(patched.metadata)
 }

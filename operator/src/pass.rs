@@ -221,7 +221,7 @@ async fn content(
 
 /// The ChatApp's children of a kind, from the API server instead of the caches.
 pub(crate) async fn list(
-    app: &ChatApp,
+    app: &impl ResourceExt,
     client: &Client,
     namespace: &str,
     kind: Kind,
@@ -325,7 +325,11 @@ async fn tell_of_adoption(app: &ChatApp, child: &Child, recorder: &Recorder) {
 }
 
 /// An event that gets lost is no reason to do the pass again.
-pub(crate) async fn publish(app: &ChatApp, recorder: &Recorder, event: &Event) {
+pub(crate) async fn publish(
+    app: &impl Resource<DynamicType = ()>,
+    recorder: &Recorder,
+    event: &Event,
+) {
     if let Err(error) = recorder.publish(event, &app.object_ref(&())).await {
         tracing::warn!(%error, "event");
     }

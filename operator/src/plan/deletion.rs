@@ -3,7 +3,8 @@
 //!
 //! `Retain`: the Cluster stays and is marked, but not while a Job of ours works on it, since a new ChatApp of the name may adopt it at once.
 //! `Delete`: the garbage collector takes it too. Nothing here waits for something that may never come where nothing is to be kept: not in a namespace that
-//! is being deleted, and not for a Cluster that is gone or going.
+//! is being deleted, and not for a Cluster that is gone or going. Of a ChatApp only the metadata is asked for: the rest may be
+//! unreadable.
 
 use chatapp_crds::{ChatApp, DATABASE_FINALIZER, DeletionPolicy};
 use k8s_openapi::api::{
@@ -45,14 +46,14 @@ pub(crate) fn needs_finalizer(app: &ChatApp) -> bool {
     app.spec.database.cluster.is_some()
 }
 
-pub(crate) fn has_finalizer(app: &ChatApp) -> bool {
+pub(crate) fn has_finalizer(app: &impl ResourceExt) -> bool {
     app.finalizers()
         .iter()
         .any(|finalizer| finalizer == DATABASE_FINALIZER)
 }
 
 /// Plans the next step for a ChatApp that is being deleted in a namespace that stays. `observed` has its Cluster, Jobs, CronJob and pods.
-pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Step {
+pub(crate) fn plan(app: &impl ResourceExt, policy: DeletionPolicy, observed: &Observed) -> Step {
     let owner = Owner::of(app);
     let ours = observed
         .value(Kind::Cluster, &names::database(app))
@@ -68,9 +69,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Step {
         .iter()
         .any(|finalizer| finalizer == ORPHAN_FINALIZER);
     // Without an owner it was orphaned a moment ago, or never was to be deleted as far as an operator has seen.
-    let goes = app.spec.database.deletion_policy == DeletionPolicy::Delete
-        && ownership::has_owner(cluster)
-        && !is_orphaned;
+    let goes = policy == DeletionPolicy::Delete && ownership::has_owner(cluster) && !is_orphaned;
     if goes {
         return Step::Release;
     }
@@ -78,7 +77,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Step {
 }
 
 /// What of ours works on the database, or would begin to: Jobs of all parts, and the CronJob.
-fn work_under_way(app: &ChatApp, observed: &Observed) -> Option<Step> {
+fn work_under_way(app: &impl ResourceExt, observed: &Observed) -> Option<Step> {
     let owner = Owner::of(app);
     let mut jobs = observed.all::<Job>();
     jobs.retain(|job| {
@@ -123,7 +122,7 @@ fn work_under_way(app: &ChatApp, observed: &Observed) -> Option<Step> {
 }
 
 /// What people are told about a Cluster that stays.
-pub(crate) fn retained_note(app: &ChatApp) -> String {
+pub(crate) fn retained_note(app: &impl ResourceExt) -> String {
     let (name, cluster) = (app.name_any(), names::database(app));
     format!(
         "Cluster {cluster} stays with all messages: a new ChatApp {name} in this namespace adopts it; to delete it: \
@@ -132,7 +131,7 @@ pub(crate) fn retained_note(app: &ChatApp) -> String {
 }
 
 /// The finalizers with ours, or without.
-pub(crate) fn finalizers(app: &ChatApp, ours: bool) -> Vec<String> {
+pub(crate) fn finalizers(app: &impl ResourceExt, ours: bool) -> Vec<String> {
     let others = app
         .finalizers()
         .iter()

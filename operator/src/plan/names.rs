@@ -61,7 +61,7 @@ pub(crate) fn service_account(app: &ChatApp) -> String {
     format!("{}-pods", app.name_any())
 }
 
-pub(crate) fn database(app: &ChatApp) -> String {
+pub(crate) fn database(app: &impl ResourceExt) -> String {
     format!("{}-db", app.name_any())
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn job(app: &ChatApp, component: Component, hash: &str) -> String {
     format!("{}-{part}-{hash}", app.name_any())
 }
 
-pub(crate) fn retention(app: &ChatApp) -> String {
+pub(crate) fn retention(app: &impl ResourceExt) -> String {
     format!("{}-purge", app.name_any())
 }
 

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chatapp_crds::ChatApp;
 use jiff::Timestamp;
 use k8s_openapi::api::{
     batch::v1::Job,
@@ -38,7 +37,7 @@ pub(crate) struct Observed {
 
 impl Observed {
     /// Nothing yet, of `app`.
-    pub(crate) fn of(app: &ChatApp) -> Self {
+    pub(crate) fn of(app: &impl ResourceExt) -> Self {
         Self {
             owner: (app.name_any(), app.uid().unwrap_or_default()),
             ..Self::default()

@@ -45,10 +45,11 @@ pub(crate) struct Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    pub(crate) fn of(app: &'a ChatApp) -> Self {
+    pub(crate) fn of(app: &'a impl ResourceExt) -> Self {
+        let metadata = app.meta();
         Self {
-            name: app.metadata.name.as_deref().unwrap_or_default(),
-            uid: app.metadata.uid.as_deref().unwrap_or_default(),
+            name: metadata.name.as_deref().unwrap_or_default(),
+            uid: metadata.uid.as_deref().unwrap_or_default(),
         }
     }
 

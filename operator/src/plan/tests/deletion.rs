@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::plan::{
     database,
-    deletion::{Step, plan},
+    deletion::{self, Step},
     ownership::{OWNER_ANNOTATION, Owner, Ownership, adopted, retained},
 };
 
@@ -19,6 +19,10 @@ fn app(policy: &str, finalizers: &[&str]) -> ChatApp {
             "database": {"deletionPolicy": policy, "cluster": {"storage": {"size": "1Gi"}}}},
     }))
     .expect("a ChatApp")
+}
+
+fn plan(app: &ChatApp, observed: &Observed) -> Step {
+    deletion::plan(app, app.spec.database.deletion_policy, observed)
 }
 
 /// As the operator makes it for [`app`].
