@@ -8,7 +8,7 @@ use std::{
 };
 
 use chatapp_crds::ChatApp;
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Client, Resource, ResourceExt,
@@ -193,6 +193,7 @@ pub(crate) async fn run(
                 .debounce(Duration::from_millis(100)),
         )
         .reconcile_on(touched)
+        .reconcile_all_on(filled(context.clone()))
         .watches_stream(content_stream, move |config_map| {
             let users = users_of(&watched, &config_map);
             for user in &users {
@@ -220,6 +221,16 @@ pub(crate) async fn run(
             std::future::ready(())
         })
         .await;
+}
+
+/// Comes when the caches are filled: all ChatApps are to be looked at then.
+fn filled(context: Arc<Context>) -> impl Stream<Item = ()> {
+    stream::once(async move {
+        context.caches.filled().await;
+        for app in context.apps.state() {
+            context.pulse.asked(key(&*app));
+        }
+    })
 }
 
 /// What is not known yet.
@@ -285,6 +296,12 @@ async fn reconcile(
         chatapp.name = key.1,
         error.r#type = tracing::field::Empty,
     );
+    if !context.caches.are_filled() && !is_deleted(&*guard) {
+        // Nobody waits here, where others could work: all are looked at when the caches are filled. That may be never: who may not
+        // list a kind is told by /readyz.
+        context.pulse.served(&key);
+        return Ok(Action::await_change());
+    }
     // Its sender is the process': there always is one, sooner or later.
     let _permit = context.permits.acquire().await;
     context.pulse.served(&key);
@@ -319,13 +336,6 @@ async fn pass(
         .0
         .as_ref()
         .map_err(|error| ReconcileError::Unreadable(Box::new(error.clone())))?;
-    // It has no limit: who may not list a kind is told by /readyz, and a restart would not help.
-    while tokio::time::timeout(PASS_LIMIT, context.caches.filled())
-        .await
-        .is_err()
-    {
-        context.pulse.passed();
-    }
     let mut memory = context.memories.get(key);
     let pass = pass::pass(
         app,

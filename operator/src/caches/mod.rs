@@ -168,6 +168,12 @@ async fn fill(caches: Arc<Caches>, api: Api<Found>, kind: Kind, _expected: Expec
     }
 }
 
+/// The kinds of which nothing is known yet.
+fn missing(states: &HashMap<Kind, State>) -> impl Iterator<Item = &'static str> {
+    let missing = Kind::ALL.iter().filter(|kind| !states.contains_key(kind));
+    missing.map(|kind| kind.name())
+}
+
 fn is_unknown_kind(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404)
 }
@@ -195,7 +201,7 @@ impl Caches {
 
     fn take(&self, kind: Kind, event: Event<Found>) {
         let is_complete = matches!(event, Event::InitDone);
-        // Passes wait for the first list, and the ChatApps' own watch starts one for each.
+        // There is no pass before the first lists of all kinds, and one over each ChatApp after them.
         let is_first = self.states.borrow().get(&kind) != Some(&State::Filled);
         let mut index = self.index();
         let touched = match event {
@@ -233,17 +239,19 @@ impl Caches {
 
     /// Waits until every cache has been filled once; those of optional kinds only if the API server knows them.
     pub(crate) async fn filled(&self) {
-        let is_filled =
-            |states: &HashMap<Kind, State>| Kind::ALL.iter().all(|kind| states.contains_key(kind));
+        let are_filled = |states: &HashMap<Kind, State>| missing(states).next().is_none();
         // The sender is `self`'s: it can't be gone.
-        let _ = self.states.subscribe().wait_for(is_filled).await;
+        let _ = self.states.subscribe().wait_for(are_filled).await;
+    }
+
+    /// Whether [`Self::filled`] would not wait.
+    pub(crate) fn are_filled(&self) -> bool {
+        missing(&self.states.borrow()).next().is_none()
     }
 
     /// The kinds that [`Self::filled`] waits for.
     pub(crate) fn missing(&self) -> Vec<&'static str> {
-        let states = self.states.borrow();
-        let missing = Kind::ALL.iter().filter(|kind| !states.contains_key(kind));
-        missing.map(|kind| kind.name()).collect()
+        missing(&self.states.borrow()).collect()
     }
 
     /// What there is of `app`'s children. The content isn't cached; the caller puts it in.

@@ -2,7 +2,12 @@
 
 use chatapp_crds::{ChatApp, ConditionType, DATABASE_FINALIZER, RETAINED_LABEL};
 use k8s_openapi::{
-    api::{batch::v1::Job, core::v1::Namespace},
+    api::{
+        authorization::v1::SubjectAccessReview,
+        batch::v1::Job,
+        core::v1::Namespace,
+        rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding},
+    },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
@@ -13,7 +18,7 @@ use kube::{
 use serde_json::json;
 
 use crate::{
-    api_server::ApiServer,
+    api_server::{ApiServer, OPERATOR},
     operator::{Operator, Options},
     world::{World, app, spec},
 };
@@ -190,6 +195,107 @@ async fn is_retained(world: &World<'_>) -> bool {
     let cluster = world.clusters().get("odd-db").await;
     let cluster = cluster.expect("the Cluster stays");
     cluster.labels().contains_key(RETAINED_LABEL) && cluster.owner_references().is_empty()
+}
+
+#[tokio::test]
+async fn a_namespace_where_a_kind_is_hidden_stops_no_other_and_no_deletion() {
+    // Of its own: its operator has fewer rights.
+    let server = ApiServer::start().await;
+    server.install_cloudnative_pg().await;
+    let one = World::without_operator(&server, "rights-one").await;
+    let two = World::without_operator(&server, "rights-two").await;
+    let bindings: Api<ClusterRoleBinding> = Api::all(one.client.clone());
+    let deleted = bindings
+        .delete("chatapp-operator", &DeleteParams::default())
+        .await;
+    deleted.expect("a deletion");
+    grant(&one, None).await;
+    grant(&two, Some(HIDDEN)).await;
+    one.until("the rights of each", async || {
+        let other = may_list_hidden(&two).await?;
+        (may_list_hidden(&one).await? && !other).then_some(())
+    })
+    .await;
+    // More than are worked on at a time.
+    let names: Vec<String> = (0..20).map(|number| format!("chat-{number}")).collect();
+    for name in &names {
+        let mut app = app(name, &spec());
+        app.metadata.finalizers = Some(vec![DATABASE_FINALIZER.to_owned()]);
+        let created = two.api().create(&PostParams::default(), &app).await;
+        created.expect("the ChatApp");
+    }
+    let options = Options {
+        namespaces: "rights-one,rights-two".to_owned(),
+        ..Options::default()
+    };
+    let operator = Operator::spawn(&server, &one.directory, "operator", options);
+    let missing = "PodDisruptionBudget objects are not known yet";
+    operator.until_answer("readyz", missing).await;
+    one.create_app(spec()).await;
+    one.bring_up().await;
+    for name in &names[..10] {
+        two.delete::<ChatApp>(name).await;
+    }
+    two.until("the end of what was deleted", async || {
+        (two.all::<ChatApp>().await.len() == 10).then_some(())
+    })
+    .await;
+    let (status, text) = operator.ask("livez").await.expect("an answer");
+    assert_eq!(status, 200, "a restart would not help: {text}");
+    operator.until_answer("readyz", missing).await;
+    assert!(
+        two.all::<ChatApp>()
+            .await
+            .iter()
+            .all(|app| app.status.is_none())
+    );
+
+    // As soon as the kind is seen, all of them are looked at.
+    grant(&two, None).await;
+    two.until("a look at all", async || {
+        let apps = two.all::<ChatApp>().await;
+        apps.iter().all(|app| app.status.is_some()).then_some(())
+    })
+    .await;
+    operator.until_ready().await;
+    operator.stop();
+}
+
+/// A resource that an operator may not see.
+const HIDDEN: &str = "poddisruptionbudgets";
+
+/// As a namespace's administrator: the operator has the rights of `rbac.yaml` there, but not to objects of a resource.
+async fn grant(world: &World<'_>, but: Option<&str>) {
+    let all: Api<ClusterRole> = Api::all(world.client.clone());
+    let all = all.get("chatapp-operator").await.expect("a ClusterRole");
+    let is_left = |rule: &PolicyRule| {
+        let mut resources = rule.resources.iter().flatten();
+        !resources.any(|resource| Some(resource.as_str()) == but)
+    };
+    let rules: Vec<PolicyRule> = all.rules.into_iter().flatten().filter(is_left).collect();
+    let name = "chatapp-operator";
+    let api_group = "rbac.authorization.k8s.io";
+    let role = json!({"apiVersion": format!("{api_group}/v1"), "kind": "Role", "metadata": {"name": name}, "rules": rules});
+    let binding = json!({"apiVersion": format!("{api_group}/v1"), "kind": "RoleBinding", "metadata": {"name": name},
+        "roleRef": {"apiGroup": api_group, "kind": "Role", "name": name},
+        "subjects": [{"kind": "User", "apiGroup": api_group, "name": OPERATOR}]});
+    let params = PatchParams::apply("hand").force();
+    let api = world.api::<Role>();
+    let made = api.patch(name, &params, &Patch::Apply(role)).await;
+    made.expect("a Role");
+    let api = world.api::<RoleBinding>();
+    let made = api.patch(name, &params, &Patch::Apply(binding)).await;
+    made.expect("a RoleBinding");
+}
+
+async fn may_list_hidden(world: &World<'_>) -> Option<bool> {
+    let reviews: Api<SubjectAccessReview> = Api::all(world.client.clone());
+    let attributes = json!({"group": "policy", "resource": HIDDEN, "verb": "list", "namespace": world.namespace});
+    let review =
+        json!({"metadata": {}, "spec": {"user": OPERATOR, "resourceAttributes": attributes}});
+    let review: SubjectAccessReview = serde_json::from_value(review).expect("a review");
+    let answer = reviews.create(&PostParams::default(), &review).await;
+    Some(answer.ok()?.status?.allowed)
 }
 
 /// With what the CRD would add.
