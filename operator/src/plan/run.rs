@@ -59,6 +59,14 @@ impl Run {
         newest(self.pods.iter())
     }
 
+    /// The pod whose end is awaited: before that the Job makes no other one, for it says which failures count.
+    /// <https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-replacement-policy>
+    pub(crate) fn leaving_pod(&self) -> Option<&Pod> {
+        let is_leaving =
+            |pod: &&Pod| pod.metadata.deletion_timestamp.is_some() && !pods::has_ended(pod);
+        self.newest_pod().filter(is_leaving)
+    }
+
     /// How it stands as long as it hasn't completed.
     pub(crate) fn progress(&self) -> Progress {
         let name = self.name();
@@ -83,7 +91,11 @@ impl Run {
             let message = format!("Job {name} may not create its pod: {}", pods::shorten(note));
             return Progress::Stuck(Verdict::failed(pods::FAILED_CREATE, message));
         }
-        let hint = pods::mount_hint(&self.pods);
+        let leaving = self.leaving_pod().map(|pod| {
+            let (name, hint) = (pod.name_any(), pods::if_its_node_is_gone(pod));
+            format!("the end of pod {name} ({hint}) is awaited")
+        });
+        let hint = leaving.or_else(|| pods::mount_hint(&self.pods));
         let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
         match failed {
             None => Progress::Running(format!("Job {name} is running{hint}")),

@@ -281,12 +281,16 @@ fn a_pod_that_does_not_end_is_named_with_its_node() {
     let pod = world.object(Kind::Pod, "pod-0");
     pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     pod["spec"] = json!({"nodeName": "worker-3", "containers": []});
-    let message = verdict(&world.pass(&three), Migrated)
-        .reason()
-        .message
-        .clone();
+    let told = |plan: &Plan| verdict(plan, Migrated).reason().message.clone();
+    let hint = "pod-0 (if its node, worker-3, is gone for good: kubectl delete pod pod-0 --force)";
+    // A Job makes no other pod before the end of this one.
+    assert_eq!(
+        told(&world.pass(&two)),
+        format!("Job {job} is running; the end of pod {hint} is awaited")
+    );
+    let message = told(&world.pass(&three));
     assert!(
-        message.starts_with("pod pod-0 (if its node, worker-3, is gone for good: kubectl delete pod pod-0 --force) of a former spec"),
+        message.starts_with(&format!("pod {hint} of a former spec")),
         "{message}"
     );
 }
