@@ -35,7 +35,8 @@ pub(crate) fn cron_job(app: &ChatApp, source: &Source<'_>, image: Option<&str>) 
             schedule: schedule(app),
             time_zone: Some("Etc/UTC".to_owned()),
             suspend: Some(app.spec.suspend),
-            concurrency_policy: Some("Forbid".to_owned()),
+            // One that can't start, or whose node is gone, keeps no later one away. A purge may be ended at any time.
+            concurrency_policy: Some("Replace".to_owned()),
             // One that couldn't start in time starts when it can, for two hours.
             starting_deadline_seconds: Some(7200),
             successful_jobs_history_limit: Some(1),
@@ -71,20 +72,27 @@ pub(crate) fn verdict(app: &ChatApp, observed: &Observed, server: &Verdict) -> O
     jobs.sort_by_key(|job| job.creation_timestamp().map(|time| time.0));
     let pods = observed.pods_of(Component::Retention);
     let runs = jobs.into_iter().rev();
+    let until = format!(
+        "messages older than {days} days stay until a run of CronJob {name} succeeds, the next at {} UTC",
+        time(app)
+    );
     let trouble = runs.map(|job| Run::of(job, pods.clone())).find_map(|run| {
         if run.is_complete() {
             return Some(None);
         }
         match run.progress() {
+            Progress::Running(why) | Progress::TriedAgain { why, .. }
+                if run.leaving_pod().is_some() =>
+            {
+                Some(Some(Verdict::waiting("PurgeHeldUp", why).with(&until)))
+            }
             // The one before says how things stand.
             Progress::Running(_) | Progress::TriedAgain { .. } => None,
-            Progress::Stuck(verdict) => Some(Some(verdict)),
+            Progress::Stuck(verdict) => Some(Some(verdict.with(&until))),
             Progress::Failed { why, .. } => Some(Some(Verdict::failed(
                 "PurgeFailed",
                 format!(
-                    "{why}; messages older than {days} days stay until a run of CronJob {name} succeeds, the next at {} UTC \
-                     (at once: kubectl create job --from=cronjob/{name} {name}-now)",
-                    time(app)
+                    "{why}; {until} (at once: kubectl create job --from=cronjob/{name} {name}-now)"
                 ),
             ))),
         }

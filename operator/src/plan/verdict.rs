@@ -53,13 +53,18 @@ impl Verdict {
         Self::waiting(reason, format!("{what} waits for {step} ({why})"))
     }
 
+    /// The same, with something to know besides.
+    pub(crate) fn with(mut self, remark: &str) -> Self {
+        let (Self::Done(told) | Self::Waiting(told) | Self::Failed(told)) = &mut self;
+        told.message = format!("{}; {remark}", told.message);
+        self
+    }
+
     /// The same, with something to know besides if it is done.
     pub(crate) fn with_remark(self, remark: Option<String>) -> Self {
-        match (self, remark) {
-            (Self::Done(Reason { reason, message }), Some(remark)) => {
-                Self::done(reason, format!("{message}; {remark}"))
-            }
-            (verdict, _) => verdict,
+        match remark {
+            Some(remark) if self.is_done() => self.with(&remark),
+            _ => self,
         }
     }
 

@@ -203,11 +203,12 @@ async fn takes_over(server: &ApiServer, release: &str) {
 
     let changes: Value = read(&folder(release).join("changes.yaml"));
     let is_accepted = |list: &str, name: &str| changes[list].get(name).is_some();
-    // What a policy says may change, without a pod that is replaced.
-    let is_policy = |name: &str| name.starts_with("NetworkPolicy/");
+    // What these say may change, without a pod that is replaced.
+    let has_no_pods =
+        |name: &str| name.starts_with("NetworkPolicy/") || name.starts_with("CronJob/");
     for (before, after) in before.iter().zip(generations(&world, &objects).await) {
         let (name, uid, _) = before;
-        let is_rewritten = is_policy(name) && is_accepted("rewrites", name) && *uid == after.1;
+        let is_rewritten = has_no_pods(name) && is_accepted("rewrites", name) && *uid == after.1;
         assert!(
             *before == after || is_rewritten || is_accepted("rolls", name),
             "{before:?} is {after:?} now"

@@ -114,3 +114,46 @@ fn a_purge_that_fails_is_told_until_one_succeeds_and_stops_nothing() {
     world.purged(3, Some("Complete"));
     assert_eq!(told(&world.pass(&app)).0, "RetentionScheduled");
 }
+
+/// What kept it from its start may be mended since: the next run takes its place.
+#[test]
+fn a_purge_that_can_not_start_or_end_is_told_and_keeps_no_later_one_away() {
+    let app = with_retention("server:1");
+    let mut world = World::installed(&app);
+    let plan = world.pass(&app);
+    let policy = cron_job(&plan).and_then(|object| object.pointer("/spec/concurrencyPolicy"));
+    assert_eq!(policy, Some(&json!("Replace")));
+
+    world.purged(1, Some("Complete"));
+    let job = world.purged(2, None);
+    world.pod(Component::Retention, Some(&job), &json!({"name": "purge", "image": "server:1", "imageID": "", "ready": false, "restartCount": 0}));
+    let name = world.observed.pods_of(Component::Retention)[0].name_any();
+    assert_eq!(told(&world.pass(&app)).0, "RetentionScheduled");
+    world.object(Kind::Pod, &name)["status"]["conditions"] = json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}]);
+    let plan = world.pass(&app);
+    assert!(matches!(
+        verdict(&plan, RetentionEnforced),
+        Verdict::Failed(_)
+    ));
+    assert_eq!(told(&plan).0, "Unschedulable");
+    let next = "stay until a run of CronJob demo-purge succeeds, the next at 0";
+    let message = told(&plan).1;
+    assert!(
+        message.contains("0/3 nodes") && message.contains(next),
+        "{message}"
+    );
+
+    let pod = world.object(Kind::Pod, &name);
+    pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T02:30:00Z");
+    pod["spec"] = json!({"nodeName": "worker-3", "containers": []});
+    let plan = world.pass(&app);
+    assert_eq!(told(&plan).0, "PurgeHeldUp");
+    let message = told(&plan).1;
+    for part in [
+        job.as_str(),
+        "if its node, worker-3, is gone for good",
+        next,
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+}
