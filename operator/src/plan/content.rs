@@ -2,7 +2,8 @@
 //! seconds, without a rollout. The Job reads a copy that can't change, so what it checked is what the mark says.
 //!
 //! What is refused changes nothing. Whether the wanted content is loaded is known from its Job, or from the mark when the Job is
-//! gone; the mark is taken away before a Job for something else is made, so that a former content is really loaded again.
+//! gone; the mark is taken away before a Job for something else is made, so that a former content is really loaded again. That a
+//! former content was cleared is marked, too: what an import takes over after that is not cleared any more.
 
 use std::collections::BTreeMap;
 
@@ -77,8 +78,8 @@ pub(crate) fn plan(
         key: key.clone(),
     };
     let (standing, deletions) = task.find(app, observed);
-    let loaded = wanted.map(|_| ContentMark::Loaded(key));
-    let is_marked = wanted.is_some() && former == loaded;
+    let loaded = Some(ContentMark::Loaded(key));
+    let is_marked = former == loaded;
     let is_known = former == Some(ContentMark::Pending);
     let in_the_way = |verdict| (verdict, Vec::new(), Some(ContentMark::Pending));
     let with_job = |verdict| {

@@ -36,12 +36,14 @@ pub(crate) struct Import {
     pub(crate) result: Option<ImportResult>,
 }
 
-/// Plans the import, behind the migration.
+/// Plans the import, behind the migration, and behind the end of a former content: the lines of the prototype's bot are taken over
+/// only into a database that has no content.
 pub(crate) fn plan(
     app: &ChatApp,
     source: &Source<'_>,
     observed: &Observed,
     migration: &Verdict,
+    content: &Verdict,
 ) -> Import {
     let former = Marks::of(app, observed).import;
     let Some(file) = File::of(app) else {
@@ -100,6 +102,15 @@ pub(crate) fn plan(
         }
         (Standing::Present(run), None) => (progress(app, &file, &run), Some(task.job(app)), None),
         (Standing::Absent, None) if !migration.is_done() => (waiting(), None, None),
+        (Standing::Absent, None) if app.spec.content.is_none() && !content.is_done() => {
+            let verdict = Verdict::behind(
+                "WaitingForContent",
+                "the import",
+                ConditionType::ContentLoaded,
+                content,
+            );
+            (verdict, None, None)
+        }
         (Standing::Absent, None) => {
             let job = task.job(app);
             let message = format!("Job {} is being created", job.name());

@@ -2,8 +2,8 @@
 //! It is a function of values: it reads no clock and calls nobody. How objects get to the API server is `apply`'s business.
 //!
 //! The story of a pass: the database must be ready; then the migration for the wanted image must be done; then the content must be
-//! loaded; then the server rolls; then the page. An import runs beside. Each step says how it stands ([`verdict::Verdict`]) and holds the next one back until it is done. What
-//! ran before goes on meanwhile.
+//! loaded; then the server rolls; then the page. An import runs beside, but not before a former content is cleared. Each step says
+//! how it stands ([`verdict::Verdict`]) and holds the next one back until it is done. What ran before goes on meanwhile.
 //!
 //! A new child is one file here and one line in [`plan`].
 
@@ -202,8 +202,8 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
         .unwrap_or_else(|| database::verdict(app, &source, observed));
     let migration = migration::plan(app, &source, observed, &database);
     let stuck = database::stuck(app, &source, observed);
-    let import = import::plan(app, &source, observed, &migration.verdict);
     let content = content::plan(app, &source, observed, &migration.verdict);
+    let import = import::plan(app, &source, observed, &migration.verdict, &content.verdict);
     let server = server::workload(app, &source, observed, &migration, &content.verdict);
     let server_verdict = server
         .verdict(&observed.pods_of(Component::Server))

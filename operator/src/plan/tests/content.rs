@@ -6,13 +6,13 @@ use k8s_openapi::api::core::v1::Pod;
 use super::*;
 
 impl World {
-    fn words(&mut self, text: &str) {
+    pub(super) fn words(&mut self, text: &str) {
         let words = json!({"metadata": {"name": "words"}, "data": {"content.yaml": text}});
         self.observed.content = serde_json::from_value(words).ok();
     }
 
     /// The file that the content Job reads.
-    fn loaded_text(&self) -> Option<String> {
+    pub(super) fn loaded_text(&self) -> Option<String> {
         let job = self.jobs_of(Component::Content).pop()?;
         let pod = job.spec?.template.spec?;
         let mut volumes = pod.volumes?.into_iter();
@@ -53,12 +53,8 @@ fn the_content_of_a_former_chat_app_goes_from_a_database_that_was_adopted() {
         let mut world = World::new();
         world.pass(&app);
         world.database_is_ready();
-        // Each pass applies it anew.
-        for _ in 0..4 {
-            world.cluster()["metadata"]["creationTimestamp"] = json!(created);
-            world.jobs_end(&app);
-        }
         world.cluster()["metadata"]["creationTimestamp"] = json!(created);
+        world.jobs_end(&app);
         let plan = world.pass(&app);
         assert!(
             verdict(&plan, ContentLoaded).is_done(),
@@ -69,6 +65,59 @@ fn the_content_of_a_former_chat_app_goes_from_a_database_that_was_adopted() {
     };
     assert_eq!(content_jobs("2026-01-01T00:00:00Z"), 1);
     assert_eq!(content_jobs("2026-01-02T00:00:01Z"), 0);
+}
+
+/// The prototype's lines are taken over by an import into a database without content: what is cleared first is a former ChatApp's, and
+/// what is cleared after that is this one's own.
+#[test]
+fn an_import_waits_until_a_former_content_is_cleared_and_that_is_done_once() {
+    let importing = |mut app: ChatApp| {
+        let import = json!({"sqlite": {"configMapRef": {"name": "prototype", "key": "chat.db"}}});
+        app.spec.content = None;
+        app.spec.import = serde_json::from_value(import).expect("an import");
+        app
+    };
+    let mut adopting = importing(chatapp("server:1"));
+    adopting.metadata.creation_timestamp =
+        serde_json::from_value(json!("2026-01-02T00:00:00Z")).ok();
+    let mut adopted = World::new();
+    adopted.pass(&adopting);
+    adopted.database_is_ready();
+    adopted.cluster()["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+    adopted.pass(&adopting);
+    adopted.job_ends("Complete");
+    let edited = (
+        World::installed(&chatapp("server:1")),
+        importing(chatapp("server:1")),
+    );
+
+    for (mut world, app) in [(adopted, adopting), edited] {
+        for _ in 0..3 {
+            world.pass(&app);
+        }
+        let jobs = |world: &World| {
+            let jobs = |component| world.jobs_of(component).len();
+            (jobs(Component::Content), jobs(Component::Import))
+        };
+        assert_eq!(jobs(&world), (1, 0));
+        let plan = world.pass(&app);
+        assert_eq!(
+            verdict(&plan, ConditionType::Imported).reason().message,
+            "the import waits for ContentLoaded (LoadingContent)"
+        );
+        world.job_ends("Complete");
+        world.pass(&app);
+        assert_eq!(jobs(&world), (1, 1));
+        world.jobs_end(&app);
+
+        // Somebody cleans up.
+        world.observed.remove_all(Kind::Job);
+        for _ in 0..3 {
+            world.pass(&app);
+        }
+        assert_eq!(jobs(&world), (0, 0));
+        assert_eq!(content(&world.pass(&app)).0, "BuiltIn");
+    }
 }
 
 #[test]
@@ -256,12 +305,6 @@ fn without_content_no_job_runs_and_removed_content_is_cleared() {
     assert_eq!(args, json!(["content", "clear"]));
     let plan = world.pass(&without);
     assert_eq!(content(&plan).0, "BuiltIn");
-    assert!(
-        !plan.children[0]
-            .object
-            .to_string()
-            .contains("sillychat.io/content")
-    );
 
     app.metadata.generation = Some(2);
     world.jobs_end(&app);

@@ -168,8 +168,13 @@ impl World {
             if kind == Kind::Deployment && app.spec.server.autoscaling.is_some() {
                 object["spec"]["replicas"] = Value::Null;
             }
-            // A complete import is remembered, and the hash is about that too.
-            for mark in ["sillychat.io/import", "sillychat.io/applied-hash"] {
+            // A complete import is remembered, and that a former content was cleared; the hash is about that too.
+            let has_no_content = app.spec.content.is_none();
+            let cleared = has_no_content.then_some("sillychat.io/content");
+            for mark in ["sillychat.io/import", "sillychat.io/applied-hash"]
+                .into_iter()
+                .chain(cleared)
+            {
                 object["metadata"]["annotations"][mark] = Value::Null;
             }
             object["metadata"]["generation"] = Value::Null;

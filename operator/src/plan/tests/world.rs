@@ -116,6 +116,9 @@ impl World {
         if kind == Kind::Job && former.is_none() {
             self.job = Some(name.to_owned());
         }
+        if let Some(created) = metadata.and_then(|metadata| metadata.get("creationTimestamp")) {
+            object["metadata"]["creationTimestamp"] = created.clone();
+        }
         if let Some(status) = former.as_ref().and_then(|former| former.get("status")) {
             object["status"] = status.clone();
         }
