@@ -46,12 +46,13 @@ impl Content {
     }
 }
 
-/// Plans the content, behind the migration.
+/// Plans the content, behind the migration, unless the app is to stop.
 pub(crate) fn plan(
     app: &ChatApp,
     source: &Source<'_>,
     observed: &Observed,
     migration: &Verdict,
+    stop: Option<&Verdict>,
 ) -> Content {
     let former = Marks::of(app, observed).content;
     let wanted = match wanted(app, observed) {
@@ -81,6 +82,10 @@ pub(crate) fn plan(
     let loaded = Some(ContentMark::Loaded(key));
     let is_marked = former == loaded;
     let is_known = former == Some(ContentMark::Pending);
+    let held_back = || {
+        stop.cloned()
+            .or_else(|| (!migration.is_done()).then(|| waiting(migration)))
+    };
     let in_the_way = |verdict| (verdict, Vec::new(), Some(ContentMark::Pending));
     let with_job = |verdict| {
         let children = copy.iter().cloned().chain([task.job(app)]).collect();
@@ -94,15 +99,18 @@ pub(crate) fn plan(
             format!("{former} of a former content or ChatApp is being stopped"),
         )),
         Standing::Present(run) => with_job(progress(app, wanted, &run)),
-        Standing::Absent if !migration.is_done() => in_the_way(waiting(migration)),
         Standing::Absent => {
-            let job = task.job(app);
-            let message = format!("Job {} is being created", job.name());
-            let verdict = Verdict::waiting("ContentStarting", message);
-            if is_known {
-                with_job(verdict)
-            } else {
+            if let Some(verdict) = held_back() {
                 in_the_way(verdict)
+            } else {
+                let job = task.job(app);
+                let message = format!("Job {} is being created", job.name());
+                let verdict = Verdict::waiting("ContentStarting", message);
+                if is_known {
+                    with_job(verdict)
+                } else {
+                    in_the_way(verdict)
+                }
             }
         }
     };

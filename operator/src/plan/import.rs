@@ -37,13 +37,14 @@ pub(crate) struct Import {
 }
 
 /// Plans the import, behind the migration, and behind the end of a former content: the lines of the prototype's bot are taken over
-/// only into a database that has no content.
+/// only into a database that has no content. An app that is to stop begins none.
 pub(crate) fn plan(
     app: &ChatApp,
     source: &Source<'_>,
     observed: &Observed,
     migration: &Verdict,
     content: &Verdict,
+    stop: Option<&Verdict>,
 ) -> Import {
     let former = Marks::of(app, observed).import;
     let Some(file) = File::of(app) else {
@@ -75,6 +76,20 @@ pub(crate) fn plan(
         key: names::short_hash([identity.as_str(), &file.identity]),
         template: job::template(app, source, file.work(app)),
     };
+    let waiting_for_content = || {
+        Verdict::behind(
+            "WaitingForContent",
+            "the import",
+            ConditionType::ContentLoaded,
+            content,
+        )
+    };
+    let is_cleared = app.spec.content.is_some() || content.is_done();
+    let held_back = || {
+        stop.cloned()
+            .or_else(|| (!migration.is_done()).then(waiting))
+            .or_else(|| (!is_cleared).then(waiting_for_content))
+    };
     let (standing, deletions) = task.find(app, observed);
     let known = former.clone().filter(|mark| mark.key == task.key);
     let (verdict, child, done) = match (standing, known) {
@@ -101,20 +116,14 @@ pub(crate) fn plan(
             )
         }
         (Standing::Present(run), None) => (progress(app, &file, &run), Some(task.job(app)), None),
-        (Standing::Absent, None) if !migration.is_done() => (waiting(), None, None),
-        (Standing::Absent, None) if app.spec.content.is_none() && !content.is_done() => {
-            let verdict = Verdict::behind(
-                "WaitingForContent",
-                "the import",
-                ConditionType::ContentLoaded,
-                content,
-            );
-            (verdict, None, None)
-        }
         (Standing::Absent, None) => {
-            let job = task.job(app);
-            let message = format!("Job {} is being created", job.name());
-            (Verdict::waiting("ImportStarting", message), Some(job), None)
+            if let Some(verdict) = held_back() {
+                (verdict, None, None)
+            } else {
+                let job = task.job(app);
+                let message = format!("Job {} is being created", job.name());
+                (Verdict::waiting("ImportStarting", message), Some(job), None)
+            }
         }
     };
     Import {

@@ -190,20 +190,24 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
         return no_database(app);
     };
     let refusal = database::refusal(app, &source, observed);
-    // An app that is to stop has to hear of it, too.
-    let stop = match refusal {
-        Some(_) => None,
-        None => suspend::verdict(app, &source, observed),
-    };
+    let stop = suspend::verdict(app, &source, observed);
     // An app that is to stop begins no Job.
     let database = refusal
         .clone()
         .or_else(|| stop.clone())
         .unwrap_or_else(|| database::verdict(app, &source, observed));
     let migration = migration::plan(app, &source, observed, &database);
-    let stuck = database::stuck(app, &source, observed);
-    let content = content::plan(app, &source, observed, &migration.verdict);
-    let import = import::plan(app, &source, observed, &migration.verdict, &content.verdict);
+    // Nor on a schema that is current.
+    let stop = stop.as_ref();
+    let content = content::plan(app, &source, observed, &migration.verdict, stop);
+    let import = import::plan(
+        app,
+        &source,
+        observed,
+        &migration.verdict,
+        &content.verdict,
+        stop,
+    );
     let server = server::workload(app, &source, observed, &migration, &content.verdict);
     let server_verdict = server
         .verdict(&observed.pods_of(Component::Server))
@@ -263,7 +267,8 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
     .into_iter()
     .filter_map(|(type_, verdict)| Some((type_, verdict?)))
     .collect();
-    if let Some(stop) = &stop {
+    // An app that is to stop has to hear of a refusal, too.
+    if let (None, Some(stop)) = (&refusal, stop) {
         suspend::overrule(&mut verdicts, &source, stop);
     }
     Plan {
@@ -272,7 +277,7 @@ pub(crate) fn plan(app: &ChatApp, observed: &Observed) -> Plan {
             import.deletions,
             content.deletions,
             suspend::idle_purges(app, observed),
-            stuck,
+            database::stuck(app, &source, observed),
             pruned,
         ]
         .concat(),

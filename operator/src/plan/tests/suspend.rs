@@ -1,5 +1,7 @@
 //! An app that is stopped stops in order.
 
+use chatapp_crds::ConditionType::{ContentLoaded, Imported};
+
 use super::*;
 
 #[test]
@@ -162,4 +164,37 @@ fn a_purge_that_can_not_start_goes_too() {
     assert_eq!(deleted(&world.pass(&app)), []);
     let stopped = with(&json!({"retention": {"days": 30}, "suspend": true}));
     assert!(deleted(&world.pass(&stopped)).contains(&("Job", "purge")));
+}
+
+/// It would find no database, and have failed for good when the app goes on.
+#[test]
+fn no_job_begins_while_an_app_is_stopped() {
+    let smaller = json!({"suspend": true, "database": {"cluster": {"instances": 2, "image": "postgres:15", "storage": {"size": "1Mi"}}}});
+    for stopped in [with(&json!({"suspend": true})), with(&smaller)] {
+        let mut world = World::installed(&chatapp("server:1"));
+        let mut app = stopped;
+        let import = json!({"sqlite": {"configMapRef": {"name": "prototype", "key": "chat.db"}}});
+        app.spec.import = serde_json::from_value(import).expect("an import");
+        world.words("greetings: [ho]");
+        for _ in 0..4 {
+            world.pass(&app);
+            world.controllers_act();
+        }
+        let plan = world.pass(&app);
+        assert!(hibernates(&plan));
+        for type_ in [ContentLoaded, Imported] {
+            assert_eq!(verdict(&plan, type_).reason().reason, SUSPENDED);
+        }
+        assert_eq!(world.jobs_of(Component::Content), []);
+        assert_eq!(world.jobs_of(Component::Import), []);
+
+        let mut awake = chatapp("server:1");
+        awake.spec.import = app.spec.import.clone();
+        world.pass(&awake);
+        world.cluster()["metadata"]["annotations"] = json!({});
+        world.database_is_ready();
+        world.upgrade_succeeds(&awake);
+        assert_eq!(world.loaded_text().as_deref(), Some("greetings: [ho]"));
+        assert_eq!(world.jobs_of(Component::Import).len(), 1);
+    }
 }
