@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use time::OffsetDateTime;
+
 use crate::postgres::{PASSWORD, Postgres};
 use crate::server::Server;
 use crate::{program, wait};
@@ -96,6 +98,7 @@ async fn a_password_is_changed_under_load_and_no_request_fails() {
     };
     tokio::join!(talk(&server, &stop, &acknowledged), async {
         more(200).await;
+        let changed = now(&postgres).await;
         execute(&postgres, "ALTER ROLE chat PASSWORD 'second'").await;
         write(&file, &url_as(&postgres, "chat", "second"));
         wait::until("the server goes over", async || {
@@ -103,18 +106,7 @@ async fn a_password_is_changed_under_load_and_no_request_fails() {
         })
         .await;
         more(200).await;
-        let mut observer = postgres.connect("postgres").await;
-        wait::until("connections from before are closed", async || {
-            let oldest: i64 = sqlx::query_scalar(
-                "SELECT count(*) FROM pg_stat_activity WHERE usename = 'chat' AND backend_start <
-                 (SELECT pg_catalog.now() - interval '1 hour')",
-            )
-            .fetch_one(&mut observer)
-            .await
-            .expect("a count");
-            oldest == 0
-        })
-        .await;
+        all_are_newer(&postgres, changed).await;
         stop.store(true, Ordering::Relaxed);
     });
     let recorded = said_in(&postgres).await;
@@ -126,6 +118,30 @@ async fn a_password_is_changed_under_load_and_no_request_fails() {
             server.log()
         );
     }
+}
+
+/// The database's time.
+async fn now(postgres: &Postgres) -> OffsetDateTime {
+    sqlx::query_scalar("SELECT now()")
+        .fetch_one(&mut postgres.connect("postgres").await)
+        .await
+        .expect("a time")
+}
+
+/// Wait until no connection of the role `chat` is older than this.
+async fn all_are_newer(postgres: &Postgres, time: OffsetDateTime) {
+    let mut observer = postgres.connect("postgres").await;
+    wait::until("connections from before are closed", async || {
+        let older: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'chat' AND backend_start < $1",
+        )
+        .bind(time)
+        .fetch_one(&mut observer)
+        .await
+        .expect("a count");
+        older == 0
+    })
+    .await;
 }
 
 async fn said_in(postgres: &Postgres) -> usize {
