@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::http::{Origins, TrustedProxies};
-use crate::storage::MIN_CONNECTIONS;
 use crate::storage::url::Host;
+use crate::storage::{MIN_CONNECTIONS, PoolLimits};
 use crate::telemetry;
 
 /// The chat's HTTP API and its storage
@@ -166,10 +166,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "DATABASE_HOST", value_name = "HOST[:PORT]")]
     pub(crate) database_host: Option<Host>,
 
-    /// The most connections to PostgreSQL, of which 2 are for messages
-    #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 10, value_name = "N",
-        value_parser = clap::value_parser!(u32).range(i64::from(MIN_CONNECTIONS)..=1000))]
-    pub(crate) database_connections: u32,
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
 
     /// YAML file with greetings, fallbacks and dialogues, instead of what was applied to the database
     #[arg(long, env = "CONTENT_FILE", value_name = "FILE")]
@@ -181,6 +179,29 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+}
+
+/// The connections to PostgreSQL.
+#[derive(Debug, Args)]
+pub(crate) struct PoolArgs {
+    /// The most connections to PostgreSQL, of which 2 are for messages
+    #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 10, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(i64::from(MIN_CONNECTIONS)..=1000))]
+    database_connections: u32,
+
+    /// How long a connection to PostgreSQL is used before a new one takes its place, such as 30m
+    #[arg(long, env = "DATABASE_CONNECTION_LIFETIME", default_value = "30m", value_name = "AGE",
+        value_parser = humantime::parse_duration)]
+    database_connection_lifetime: Duration,
+}
+
+impl PoolArgs {
+    pub(crate) fn limits(&self) -> PoolLimits {
+        PoolLimits {
+            connections: self.database_connections,
+            lifetime: self.database_connection_lifetime,
+        }
+    }
 }
 
 /// What clients may do.

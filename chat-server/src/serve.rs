@@ -47,7 +47,7 @@ pub(crate) async fn serve(
         content: ArcSwap::from(content.clone()),
         lifecycle: Lifecycle::default(),
         rate_limit: RateLimit::new(args.limits.rate_limit, args.limits.trusted_proxies.clone()),
-        storage: Storage::new(url, args.database_connections),
+        storage: Storage::new(url, args.pool.limits()),
     });
     // A file that was given is in force for good.
     let watch = args.content.is_none();

@@ -14,7 +14,7 @@ use crate::cli::UnansweredArgs;
 use crate::content::{Content, commands, normalise};
 use crate::storage::connect::{Connection, connect};
 use crate::storage::url::DatabaseUrl;
-use crate::storage::{MIN_CONNECTIONS, Storage};
+use crate::storage::{PoolLimits, Storage};
 
 // The database groups equal texts, so that fewer are sent.
 const SAID: &str =
@@ -48,7 +48,7 @@ async fn content(args: &UnansweredArgs, url: &DatabaseUrl) -> anyhow::Result<Con
     if let Some(file) = &args.content {
         return commands::given(file).await;
     }
-    let storage = Storage::new(url, MIN_CONNECTIONS);
+    let storage = Storage::new(url, PoolLimits::COMMAND);
     let applied = storage.content().await;
     storage.close().await;
     match applied.context("cannot read the content")? {

@@ -15,7 +15,7 @@ use crate::cli::ContentFile;
 use crate::outcome::Outcome;
 use crate::storage::content::{Application, AppliedContent};
 use crate::storage::url::DatabaseUrl;
-use crate::storage::{MIN_CONNECTIONS, Storage};
+use crate::storage::{PoolLimits, Storage};
 
 /// A file that was refused; what is wrong with it has been told line by line.
 #[derive(Debug, thiserror::Error)]
@@ -136,7 +136,7 @@ fn start_of(file: impl Read) -> io::Result<Vec<u8>> {
 
 /// The storage, if its schema has a place for content.
 async fn migrated(url: &DatabaseUrl) -> anyhow::Result<Storage> {
-    let storage = Storage::new(url, MIN_CONNECTIONS);
+    let storage = Storage::new(url, PoolLimits::COMMAND);
     let state = storage.schema_state().await;
     match state.with_context(|| format!("cannot reach {url}"))? {
         state if state.fits() => Ok(storage),

@@ -85,9 +85,9 @@ mod tests {
 
     use super::*;
     use crate::content::Content;
-    use crate::storage::Storage;
     use crate::storage::migrations::migrate;
     use crate::storage::url::DatabaseUrl;
+    use crate::storage::{PoolLimits, Storage};
 
     #[tokio::test]
     async fn is_ready_between_the_schema_check_and_the_shutdown() {
@@ -98,7 +98,7 @@ mod tests {
             content: ArcSwap::from_pointee(Content::built_in().expect("valid")),
             lifecycle: Lifecycle::default(),
             rate_limit: None,
-            storage: Storage::new(&url, 5),
+            storage: Storage::new(&url, PoolLimits::COMMAND),
         });
         let reason = async || match readyz(State(app.clone())).await {
             Err(ApiError::Unavailable(reason)) => reason,

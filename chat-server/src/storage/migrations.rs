@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::url::DatabaseUrl;
-use super::{MIN_CONNECTIONS, Storage, StorageError};
+use super::{PoolLimits, Storage, StorageError};
 use crate::outcome::Outcome;
 
 static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
@@ -175,7 +175,7 @@ impl From<Report> for Outcome {
 
 /// How the schema compares with what this release needs.
 pub(crate) async fn schema_state(url: &DatabaseUrl) -> Result<SchemaState, StorageError> {
-    let storage = Storage::new(url, MIN_CONNECTIONS);
+    let storage = Storage::new(url, PoolLimits::COMMAND);
     let state = storage.schema_state().await;
     storage.close().await;
     state

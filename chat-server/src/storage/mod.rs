@@ -21,7 +21,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use self::migrations::SchemaState;
-pub(crate) use self::postgres::pool::MIN_CONNECTIONS;
+pub(crate) use self::postgres::pool::{MIN_CONNECTIONS, PoolLimits};
 use self::url::DatabaseUrl;
 use crate::telemetry::traces;
 
@@ -168,13 +168,12 @@ impl From<sqlx::Error> for StorageError {
 }
 
 impl Storage {
-    /// A storage that connects when it is first used, with at most so many connections to PostgreSQL.
-    pub(crate) fn new(url: &DatabaseUrl, max_connections: u32) -> Self {
+    /// A storage that connects when it is first used, to PostgreSQL within these limits.
+    pub(crate) fn new(url: &DatabaseUrl, limits: PoolLimits) -> Self {
         match url {
-            DatabaseUrl::Postgres(options) => Self::Postgres(postgres::Postgres::new(
-                options.as_ref().clone(),
-                max_connections,
-            )),
+            DatabaseUrl::Postgres(options) => {
+                Self::Postgres(postgres::Postgres::new(options.as_ref().clone(), limits))
+            }
             DatabaseUrl::Sqlite(path) => Self::Sqlite(sqlite::Sqlite::new(path)),
         }
     }

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
 use crate::database::Database;
 use crate::postgres::{PASSWORD, Postgres};
 use crate::server::{Server, kill};
@@ -248,20 +250,24 @@ async fn postgres_is_out_of_connections() {
         .url("postgres")
         .replace(&format!("postgres:{PASSWORD}@"), "chat:pw@");
     let server = Server::start_with(&["--database-url", &url]).await;
-    // The one connection serves what isn't a message; a message takes another one.
-    let chat = server.new_chat().await;
+    // The one connection is for messages; what isn't one takes another one.
     let started = Instant::now();
-    server
-        .say(&chat, "lost?")
-        .await
-        .expect_error(503, "try again");
+    server.start_chat().await.expect_error(503, "try again");
     assert!(started.elapsed() < LIMIT, "it took {:?}", started.elapsed());
-    assert_eq!(server.transcript(&chat).await.status, 200);
+    server
+        .say(&Uuid::nil().to_string(), "hello")
+        .await
+        .expect_error(404, "no such chat");
     sqlx::query("ALTER ROLE chat CONNECTION LIMIT 10")
         .execute(&mut owner)
         .await
         .expect("it succeeds");
-    expect_healed(&server, &chat, 1).await;
+    wait::until("the server is ready", async || {
+        server.get("/readyz").await.status == 200
+    })
+    .await;
+    let chat = server.new_chat().await;
+    assert_eq!(server.say(&chat, "back?").await.status, 200);
 }
 
 #[tokio::test]

@@ -37,13 +37,25 @@ fn url_as(postgres: &Postgres, user: &str, password: &str) -> String {
 }
 
 async fn server_on(file: &Path) -> Server {
-    Server::start_with(&[
-        "--rate-limit",
-        "0",
-        "--database-url-file",
-        file.to_str().expect("UTF-8"),
-    ])
-    .await
+    server_with(file, &[]).await
+}
+
+async fn server_with(file: &Path, more: &[&str]) -> Server {
+    let file = file.to_str().expect("UTF-8");
+    let arguments = ["--rate-limit", "0", "--database-url-file", file];
+    Server::start_with(&[&arguments, more].concat()).await
+}
+
+/// A migrated database with a role of its own for the server, so that its password can be changed.
+async fn with_role() -> Postgres {
+    let postgres = start_postgres().await;
+    program::migrate(&postgres.url("postgres")).expect_success();
+    execute(
+        &postgres,
+        "CREATE ROLE chat LOGIN PASSWORD 'first'; GRANT ALL ON ALL TABLES IN SCHEMA public TO chat",
+    )
+    .await;
+    postgres
 }
 
 /// Clients that talk until they are told to stop; how many messages were acknowledged. Each request has to succeed.
@@ -77,13 +89,7 @@ async fn talk(server: &Server, stop: &AtomicBool, acknowledged: &AtomicUsize) {
 
 #[tokio::test]
 async fn a_password_is_changed_under_load_and_no_request_fails() {
-    let postgres = start_postgres().await;
-    program::migrate(&postgres.url("postgres")).expect_success();
-    execute(
-        &postgres,
-        "CREATE ROLE chat LOGIN PASSWORD 'first'; GRANT ALL ON ALL TABLES IN SCHEMA public TO chat",
-    )
-    .await;
+    let postgres = with_role().await;
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("url");
     write(&file, &url_as(&postgres, "chat", "first"));
@@ -150,6 +156,136 @@ async fn said_in(postgres: &Postgres) -> usize {
         .await
         .expect("a count");
     usize::try_from(count).expect("not negative")
+}
+
+/// The file follows a change of the password after a minute or so, and no new connection is to be had meanwhile.
+#[tokio::test]
+async fn old_connections_are_used_until_the_file_has_the_new_password() {
+    let postgres = with_role().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("url");
+    write(&file, &url_as(&postgres, "chat", "first"));
+    let server = server_with(&file, &["--database-connection-lifetime", "1s"]).await;
+    let chat = server.new_chat().await;
+    assert_eq!(server.say(&chat, "hello").await.status, 200);
+    all_are_older_than_a_second(&postgres).await;
+    let changed = now(&postgres).await;
+    execute(&postgres, "ALTER ROLE chat PASSWORD 'second'").await;
+    for _ in 0..3 {
+        expect_all_served(&server, &chat).await;
+    }
+    wait::until("a new connection was wanted", async || {
+        server.logged(REFUSED).is_some()
+    })
+    .await;
+    write(&file, &url_as(&postgres, "chat", "second"));
+    all_are_newer(&postgres, changed).await;
+    expect_all_served(&server, &chat).await;
+    assert!(
+        server.logged("the database failed").is_none(),
+        "{}",
+        server.log()
+    );
+}
+
+#[tokio::test]
+async fn the_first_message_needs_no_new_connection() {
+    let postgres = with_role().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("url");
+    write(&file, &url_as(&postgres, "chat", "first"));
+    let server = server_on(&file).await;
+    let chat = server.new_chat().await;
+    // Two at the same time want two connections, and one is there.
+    let other = server.new_chat().await;
+    for (statement, password) in [
+        ("ALTER ROLE chat PASSWORD 'second'", "second"),
+        ("ALTER ROLE chat PASSWORD 'third'", "third"),
+    ] {
+        let changed = now(&postgres).await;
+        execute(&postgres, statement).await;
+        let (first, second) = tokio::join!(server.say(&chat, "hello"), server.say(&other, "hello"));
+        for answer in [first, second] {
+            assert_eq!(answer.status, 200, "{}", server.log());
+        }
+        write(&file, &url_as(&postgres, "chat", password));
+        all_are_newer(&postgres, changed).await;
+    }
+}
+
+/// No connection is left, as after a failover: what waits for one has it as soon as the file has the new password.
+#[tokio::test]
+async fn a_request_waits_for_the_new_password() {
+    let postgres = with_role().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("url");
+    write(&file, &url_as(&postgres, "chat", "first"));
+    let server = server_on(&file).await;
+    let chat = server.new_chat().await;
+    execute(
+        &postgres,
+        "ALTER ROLE chat PASSWORD 'second';
+         SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = 'chat'",
+    )
+    .await;
+    let (answer, ()) = tokio::join!(server.say(&chat, "hello"), async {
+        wait::until("a new connection is wanted", async || {
+            server.logged(REFUSED).is_some()
+        })
+        .await;
+        write(&file, &url_as(&postgres, "chat", "second"));
+    });
+    assert_eq!(answer.status, 200, "{}", server.log());
+}
+
+#[tokio::test]
+async fn a_password_that_was_never_right_is_told_at_once() {
+    let postgres = with_role().await;
+    let server =
+        Server::start_with(&["--database-url", &url_as(&postgres, "chat", "wombat")]).await;
+    server.get("/readyz").await.expect_error(503, "try again");
+    for message in ["the database isn't there yet", "the database failed"] {
+        let mut error = String::new();
+        wait::until("it is told", async || {
+            error = server
+                .logged(message)
+                .map_or_else(String::new, |line| line["error"].to_string());
+            !error.is_empty()
+        })
+        .await;
+        assert!(error.contains("password authentication failed"), "{error}");
+    }
+}
+
+/// The log's word on a password that was changed.
+const REFUSED: &str = "the database refuses the password that it took before";
+
+/// Each kind of request, and more at the same time than there are connections.
+async fn expect_all_served(server: &Server, chat: &str) {
+    let many = futures::future::join_all((0..20).map(|_| server.transcript(chat)));
+    let (ready, start, said, transcripts) = tokio::join!(
+        server.get("/readyz"),
+        server.start_chat(),
+        server.say(chat, "hello"),
+        many
+    );
+    for answer in transcripts.into_iter().chain([ready, start, said]) {
+        assert_eq!(answer.status, 200, "{answer:?} {}", server.log());
+    }
+}
+
+/// Wait until each connection of the role `chat` has reached that age.
+async fn all_are_older_than_a_second(postgres: &Postgres) {
+    let mut observer = postgres.connect("postgres").await;
+    wait::until("the connections are old", async || {
+        sqlx::query_scalar(
+            "SELECT bool_and(backend_start < now() - interval '1 s') FROM pg_stat_activity WHERE usename = 'chat'",
+        )
+        .fetch_one(&mut observer)
+        .await
+        .expect("a row")
+    })
+    .await;
 }
 
 #[tokio::test]

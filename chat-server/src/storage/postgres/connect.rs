@@ -1,7 +1,9 @@
-//! One connection to PostgreSQL: how it is made, and whether one that is at hand may be used again.
+//! One connection to PostgreSQL: how it is made, and whether one that is at hand may be used again. One that has been used
+//! for long is left only for a new one: while a password is being changed there are no new ones, and the old ones have to do.
 
-use std::sync::Arc;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
@@ -16,10 +18,10 @@ use super::pool::Purpose;
 const PING_LIMIT: Duration = Duration::from_millis(500);
 /// A connection that was in use a moment ago isn't asked whether it is alive.
 const FRESH: Duration = Duration::from_millis(20);
-/// Connections are changed for new ones from time to time, so that a database that was moved is found.
-const MAX_LIFETIME: Duration = Duration::from_mins(30);
-/// A connection that nothing used for so long is closed when it is met: what stands between may have forgotten it.
+/// A connection that nothing used for so long is changed for a new one, too: what stands between may have forgotten it.
 const MAX_IDLE: Duration = Duration::from_mins(5);
+/// How long after a login was refused none is tried, so that it costs the requests nothing.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long after a refusal by a server that became read-only another connection is tried.
 const DEMOTED_PAUSE: Duration = Duration::from_millis(100);
@@ -30,8 +32,16 @@ const PROTOCOL_VIOLATION: &str = "08P01";
 /// Makes the connections of one pool.
 pub(super) struct Connector {
     options: PgConnectOptions,
+    lifetime: Duration,
     settings: Settings,
     demotion: Arc<Demotion>,
+    logins: Arc<Logins>,
+}
+
+/// A connection, and since when there is one: it may be younger than its place in the pool.
+pub(super) struct Opened {
+    pub(super) connection: PgConnection,
+    since: Instant,
 }
 
 /// What is known about the settings that a session starts with.
@@ -48,12 +58,28 @@ pub(super) struct Demotion {
     last: AtomicU64,
 }
 
+/// What became of the attempts to log in: whoever was let in before and no longer is has a password that was changed.
+#[derive(Default)]
+pub(super) struct Logins {
+    last: Mutex<Login>,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Login {
+    #[default]
+    NeverAccepted,
+    Accepted,
+    NoLongerAccepted(Instant),
+}
+
 impl Connector {
     pub(super) fn new(
         options: &PgConnectOptions,
         purpose: Purpose,
+        lifetime: Duration,
         settings: Settings,
         demotion: Arc<Demotion>,
+        logins: Arc<Logins>,
     ) -> Self {
         let options = if settings.are_left_out() {
             options
@@ -65,44 +91,65 @@ impl Connector {
         };
         Self {
             options,
+            lifetime,
             settings,
             demotion,
+            logins,
         }
     }
 
     pub(super) fn options(&self) -> &PgConnectOptions {
         &self.options
     }
+
+    /// Whether there is no new connection because the password was changed: one that is in use now has to do.
+    pub(super) fn is_password_changed(&self, error: &sqlx::Error) -> bool {
+        is_refused_login(error) && self.logins.were_accepted()
+    }
 }
 
 impl Manager for Connector {
-    type Type = PgConnection;
+    type Type = Opened;
     type Error = sqlx::Error;
 
-    async fn create(&self) -> Result<PgConnection, sqlx::Error> {
+    async fn create(&self) -> Result<Opened, sqlx::Error> {
+        if self.logins.were_refused_just_now() {
+            return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
+        }
         // Boxed: it is large, it is part of every request's future, and it is seldom needed.
-        let mut connection = Box::pin(self.options.connect()).await?;
+        let connected = Box::pin(self.options.connect()).await;
+        self.logins.note(&connected);
+        let mut connection = connected?;
         if !self.settings.are_left_out() && !Box::pin(keeps_settings(&mut connection)).await? {
             tracing::info!("the database is behind a pooler that drops session settings");
             self.settings.leave_out();
         }
-        Ok(connection)
+        Ok(Opened {
+            connection,
+            since: Instant::now(),
+        })
     }
 
-    async fn recycle(
-        &self,
-        connection: &mut PgConnection,
-        metrics: &Metrics,
-    ) -> RecycleResult<sqlx::Error> {
-        let idle = metrics.last_used();
-        if self.demotion.is_after(metrics.age()) || metrics.age() > MAX_LIFETIME || idle > MAX_IDLE
-        {
-            return Err(RecycleError::message("too old"));
+    async fn recycle(&self, opened: &mut Opened, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+        let (age, idle) = (opened.since.elapsed(), metrics.last_used());
+        if self.demotion.is_after(age) {
+            return Err(RecycleError::message("from before a demotion"));
+        }
+        if age > self.lifetime || idle > MAX_IDLE {
+            match Box::pin(self.create()).await {
+                Ok(new) => {
+                    *opened = new;
+                    return Ok(());
+                }
+                Err(error) if is_refused_login(&error) => {}
+                // Without the old one there may be place for a new one.
+                Err(error) => return Err(RecycleError::Backend(error)),
+            }
         }
         if idle < FRESH {
             return Ok(());
         }
-        timeout(PING_LIMIT, Box::pin(connection.ping()))
+        timeout(PING_LIMIT, Box::pin(opened.connection.ping()))
             .await
             .map_err(|_| RecycleError::message("silent"))?
             .map_err(RecycleError::Backend)
@@ -146,6 +193,39 @@ impl Demotion {
     }
 }
 
+impl Logins {
+    fn note<T>(&self, attempt: &Result<T, sqlx::Error>) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match (attempt, *last) {
+            (Ok(_), _) => *last = Login::Accepted,
+            (Err(error), Login::Accepted | Login::NoLongerAccepted(_))
+                if is_refused_login(error) =>
+            {
+                if matches!(*last, Login::Accepted) {
+                    tracing::warn!(
+                        %error,
+                        "the database refuses the password that it took before; open connections stay in use"
+                    );
+                }
+                *last = Login::NoLongerAccepted(Instant::now());
+            }
+            (Err(_), _) => {}
+        }
+    }
+
+    fn were_accepted(&self) -> bool {
+        !matches!(self.last(), Login::NeverAccepted)
+    }
+
+    fn were_refused_just_now(&self) -> bool {
+        matches!(self.last(), Login::NoLongerAccepted(when) if when.elapsed() < REFUSED_PAUSE)
+    }
+
+    fn last(&self) -> Login {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Whether a write is worth another try, after a pause, because a demoted server refused it and there is time left.
 pub(super) async fn try_again<T>(outcome: &Result<T, StorageError>, deadline: Instant) -> bool {
     let again = matches!(outcome, Err(StorageError::Database(error)) if is_demoted(error))
@@ -165,6 +245,18 @@ pub(super) fn is_demoted(error: &sqlx::Error) -> bool {
 pub(super) fn is_refused_start(error: &sqlx::Error) -> bool {
     has_code(error, &[PROTOCOL_VIOLATION])
         && matches!(error, sqlx::Error::Database(error) if error.message().contains("startup parameter"))
+}
+
+/// Whether user and password weren't taken, now or just before. A pooler says so in words only.
+fn is_refused_login(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("28")
+                || code == PROTOCOL_VIOLATION && error.message().contains("authentication failed")
+        }),
+        sqlx::Error::Io(error) => error.kind() == io::ErrorKind::PermissionDenied,
+        _ => false,
+    }
 }
 
 /// Whether a connection may be had in a moment: PostgreSQL isn't there (yet), starts, or has no place left.

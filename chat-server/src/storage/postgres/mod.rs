@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use self::batch::Batches;
 use self::connect::try_again;
-use self::pool::{Pools, Purpose};
+use self::pool::{PoolLimits, Pools, Purpose};
 pub(super) use self::session::Session;
 use self::transcripts::Transcripts;
 use super::migrations::{APPLIED, OLDEST_RELEASE, SchemaState};
@@ -52,8 +52,8 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    pub(super) fn new(options: PgConnectOptions, max_connections: u32) -> Self {
-        let pools = Arc::new(Pools::new(options, max_connections));
+    pub(super) fn new(options: PgConnectOptions, limits: PoolLimits) -> Self {
+        let pools = Arc::new(Pools::new(options, limits));
         Self {
             batches: Batches::new(pools.clone()),
             transcripts: Transcripts::new(pools.clone()),
@@ -159,8 +159,9 @@ async fn check(pools: &Pools) -> Result<(), StorageError> {
     }
 }
 
+// On a connection for messages, before there are any: the first one finds it, even while no new ones are to be had.
 async fn schema_state(pools: &Pools) -> Result<SchemaState, StorageError> {
-    let mut session = pools.session(Purpose::Other).await?;
+    let mut session = pools.session(Purpose::Messages).await?;
     let read = read_schema(&mut session).await;
     let (applied, oldest_release) = session.end(read).await?;
     Ok(SchemaState::of_postgres(

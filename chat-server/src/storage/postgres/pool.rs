@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{ACQUIRE_LIMIT, PoolStatus, StorageError};
-use super::connect::{Connector, Demotion, Settings, is_refused_start, is_transient};
+use super::connect::{Connector, Demotion, Logins, Settings, is_refused_start, is_transient};
 use super::session::Session;
 
 /// Connections on which messages are written, each by one batch at a time.
@@ -31,6 +31,14 @@ const MAX_RETRY_PAUSE: Duration = Duration::from_millis(500);
 const RETIRE_LIMIT: Duration = Duration::from_secs(10);
 const RETIRE_PAUSE: Duration = Duration::from_millis(50);
 
+/// How many connections there may be, and how long each is used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PoolLimits {
+    pub(crate) connections: u32,
+    /// After it a connection is changed for a new one, so that a database that was moved is found.
+    pub(crate) lifetime: Duration,
+}
+
 /// Which of the connections an operation takes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
@@ -44,7 +52,7 @@ pub(super) struct Pools {
     current: ArcSwap<Generation>,
     /// Rises when connections from before aren't to be used any more.
     changes: watch::Sender<u64>,
-    max_connections: u32,
+    limits: PoolLimits,
 }
 
 /// The connections of one URL.
@@ -56,24 +64,58 @@ pub(super) struct Generation {
     demotion: Arc<Demotion>,
 }
 
+impl PoolLimits {
+    /// For a command, which looks at the database and ends.
+    pub(crate) const COMMAND: Self = Self {
+        connections: MIN_CONNECTIONS,
+        lifetime: Duration::MAX,
+    };
+}
+
 impl Pools {
-    pub(super) fn new(url: PgConnectOptions, max_connections: u32) -> Self {
-        let generation = Generation::new(url, max_connections, Settings::new(false));
+    pub(super) fn new(url: PgConnectOptions, limits: PoolLimits) -> Self {
+        let generation = Generation::new(url, limits, Settings::new(false));
         Self {
             current: ArcSwap::from_pointee(generation),
             changes: watch::Sender::new(0),
-            max_connections,
+            limits,
         }
     }
 
     /// A connection for one operation.
     pub(super) async fn session(&self, purpose: Purpose) -> Result<Session, StorageError> {
-        let generation = self.current.load_full();
-        match generation.session(purpose).await {
-            Err(StorageError::Database(error)) if is_refused_start(&error) => {
-                self.use_pooler(&generation).session(purpose).await
+        let (connection, generation) = timeout(ACQUIRE_LIMIT, self.take(purpose))
+            .await
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+        Session::start(connection, generation).await
+    }
+
+    /// A connection, as soon as there is one, of the URL that is in use then.
+    async fn take(
+        &self,
+        purpose: Purpose,
+    ) -> Result<(Object<Connector>, Arc<Generation>), sqlx::Error> {
+        let (mut pause, mut is_start_refused) = (RETRY_PAUSE, false);
+        loop {
+            let generation = self.current.load_full();
+            let pool = generation.pool(purpose);
+            match pool.get().await {
+                Ok(connection) => return Ok((connection, generation)),
+                Err(PoolError::Backend(error)) if is_transient(&error) => {
+                    sleep(pause).await;
+                    pause = MAX_RETRY_PAUSE.min(pause * 2);
+                }
+                // Nobody is asked, so it may be often.
+                Err(PoolError::Backend(error)) if pool.manager().is_password_changed(&error) => {
+                    sleep(RETRY_PAUSE).await;
+                }
+                Err(PoolError::Backend(error)) if is_refused_start(&error) && !is_start_refused => {
+                    is_start_refused = true;
+                    self.use_pooler(&generation);
+                }
+                Err(PoolError::Backend(error)) => return Err(error),
+                Err(_) => return Err(sqlx::Error::PoolClosed),
             }
-            outcome => outcome,
         }
     }
 
@@ -84,7 +126,7 @@ impl Pools {
         url: PgConnectOptions,
         check: impl AsyncFnOnce(&Self) -> Result<(), E>,
     ) -> Result<(), E> {
-        let next = Self::new(url, self.max_connections);
+        let next = Self::new(url, self.limits);
         if let Err(error) = check(&next).await {
             next.close();
             return Err(error);
@@ -127,28 +169,34 @@ impl Pools {
     }
 
     /// Start sessions without settings from now on.
-    fn use_pooler(&self, refused: &Arc<Generation>) -> Arc<Generation> {
+    fn use_pooler(&self, refused: &Arc<Generation>) {
         let next = Arc::new(Generation::new(
             refused.url.clone(),
-            self.max_connections,
+            self.limits,
             Settings::new(true),
         ));
-        let previous = self.current.compare_and_swap(refused, next.clone());
+        let previous = self.current.compare_and_swap(refused, next);
+        // Otherwise another operation was faster, or the URL has changed.
         if Arc::ptr_eq(&previous, refused) {
             tracing::info!("the database is behind a pooler that takes no session settings");
             tokio::spawn(retire(refused.clone()));
-            return next;
         }
-        // Another operation was faster, or the URL has changed.
-        self.current.load_full()
     }
 }
 
 impl Generation {
-    fn new(url: PgConnectOptions, max_connections: u32, settings: Settings) -> Self {
+    fn new(url: PgConnectOptions, limits: PoolLimits, settings: Settings) -> Self {
         let demotion = Arc::new(Demotion::new());
+        let logins = Arc::new(Logins::default());
         let pool = |purpose, connections: u32| {
-            let connector = Connector::new(&url, purpose, settings.clone(), demotion.clone());
+            let connector = Connector::new(
+                &url,
+                purpose,
+                limits.lifetime,
+                settings.clone(),
+                demotion.clone(),
+                logins.clone(),
+            );
             #[expect(
                 clippy::expect_used,
                 reason = "the one error is a timeout without a runtime, and there is no timeout"
@@ -163,7 +211,7 @@ impl Generation {
             writers: pool(Purpose::Messages, WRITERS),
             others: pool(
                 Purpose::Other,
-                max_connections.saturating_sub(WRITERS).max(1),
+                limits.connections.saturating_sub(WRITERS).max(1),
             ),
             url,
             settings,
@@ -179,34 +227,16 @@ impl Generation {
         &self.demotion
     }
 
-    async fn session(self: &Arc<Self>, purpose: Purpose) -> Result<Session, StorageError> {
-        let pool = match purpose {
+    fn pool(&self, purpose: Purpose) -> &Pool<Connector> {
+        match purpose {
             Purpose::Messages => &self.writers,
             Purpose::Other => &self.others,
-        };
-        let connection = timeout(ACQUIRE_LIMIT, take(pool))
-            .await
-            .unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
-        Session::start(connection, self.clone()).await
+        }
     }
 
     fn close(&self) {
         self.writers.close();
         self.others.close();
-    }
-}
-
-/// A connection, as soon as there is one.
-async fn take(pool: &Pool<Connector>) -> Result<Object<Connector>, sqlx::Error> {
-    let mut pause = RETRY_PAUSE;
-    loop {
-        match pool.get().await {
-            Ok(connection) => return Ok(connection),
-            Err(PoolError::Backend(error)) if is_transient(&error) => sleep(pause).await,
-            Err(PoolError::Backend(error)) => return Err(error),
-            Err(_) => return Err(sqlx::Error::PoolClosed),
-        }
-        pause = MAX_RETRY_PAUSE.min(pause * 2);
     }
 }
 

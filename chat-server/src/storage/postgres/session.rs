@@ -59,7 +59,8 @@ impl Session {
         // It is there until the session ends.
         self.connection
             .0
-            .as_deref_mut()
+            .as_mut()
+            .map(|opened| &mut opened.connection)
             .ok_or(sqlx::Error::PoolClosed)
     }
 
@@ -112,11 +113,11 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
+        if let Some(opened) = self.0.take() {
             // A goodbye, where the database still listens; it may hang, so nobody waits for it.
             tokio::spawn(tokio::time::timeout(
                 STATEMENT_LIMIT,
-                Object::take(connection).close(),
+                Object::take(opened).connection.close(),
             ));
         }
     }
