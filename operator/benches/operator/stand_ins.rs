@@ -1,6 +1,6 @@
 //! In the place of CloudNativePG and of Kubernetes' controllers: what is made is marked as ready, and Deployments get pods.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use futures::StreamExt as _;
 use k8s_openapi::api::{apps::v1::Deployment, batch::v1::Job, core::v1::Pod};
@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinSet};
 
 const CONCURRENCY: usize = 32;
+const TRIES: usize = 100;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// They work for as long as this lives.
 pub(crate) struct StandIns {
@@ -67,13 +69,14 @@ where
     watcher(api, config)
         .default_backoff()
         .applied_objects()
-        .for_each_concurrent(CONCURRENCY, |object| {
-            let treated = object.ok().map(&treat);
-            async {
-                // What changes meanwhile comes again.
-                if let Some(treated) = treated {
-                    let _ = treated.await;
+        .for_each_concurrent(CONCURRENCY, async |object| {
+            let Ok(object) = object else { return };
+            // The account of a pod may come a moment after what asks for the pod.
+            for _ in 0..TRIES {
+                if treat(object.clone()).await.is_ok() {
+                    return;
                 }
+                tokio::time::sleep(PAUSE).await;
             }
         })
         .await;
