@@ -66,8 +66,7 @@ pub(crate) fn verdict(app: &ChatApp, observed: &Observed, server: &Verdict) -> O
             server,
         ));
     }
-    let mut jobs = observed.all::<Job>();
-    jobs.retain(|job| is_started_by(job, &name));
+    let mut jobs = jobs(app, observed);
     // The newest last.
     jobs.sort_by_key(|job| job.creation_timestamp().map(|time| time.0));
     let pods = observed.pods_of(Component::Retention);
@@ -107,6 +106,14 @@ pub(crate) fn verdict(app: &ChatApp, observed: &Observed, server: &Verdict) -> O
         )
     };
     Some(trouble.flatten().unwrap_or_else(scheduled))
+}
+
+/// The Jobs that the CronJob has started.
+pub(crate) fn jobs(app: &ChatApp, observed: &Observed) -> Vec<Job> {
+    let name = names::retention(app);
+    let mut jobs = observed.all::<Job>();
+    jobs.retain(|job| is_started_by(job, &name));
+    jobs
 }
 
 /// The CronJob owns what it starts. What is started by hand from it has it for its owner too.

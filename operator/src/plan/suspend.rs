@@ -64,14 +64,8 @@ fn pods(observed: &Observed, is_meant: impl Fn(&str) -> bool) -> Vec<Pod> {
 /// What may still make a pod: Jobs of ours, and those of the CronJob.
 fn unended_jobs(app: &ChatApp, observed: &Observed) -> Vec<Job> {
     let mut jobs = observed.ours::<Job>();
-    jobs.extend(purges(app, observed));
+    jobs.extend(retention::jobs(app, observed));
     jobs.retain(|job| !job::has_ended(job));
-    jobs
-}
-
-fn purges(app: &ChatApp, observed: &Observed) -> Vec<Job> {
-    let mut jobs = observed.all::<Job>();
-    jobs.retain(|job| retention::is_started_by(job, &names::retention(app)));
     jobs
 }
 
@@ -84,8 +78,12 @@ pub(crate) fn is_idle(app: &ChatApp, job: &Job, pods: &[Pod]) -> bool {
 
 /// Of the CronJob's Jobs, which are nobody's task, those that are idle.
 pub(crate) fn idle_purges(app: &ChatApp, observed: &Observed) -> Vec<Deletion> {
+    // Nearly every pass.
+    if !app.spec.suspend {
+        return Vec::new();
+    }
     let pods = observed.pods_of(Component::Retention);
-    let mut jobs = purges(app, observed);
+    let mut jobs = retention::jobs(app, observed);
     jobs.retain(|job| is_idle(app, job, &pods));
     jobs.iter().filter_map(Deletion::of).collect()
 }
